@@ -1,4 +1,4 @@
-# Installation: `find_package(Laminar)` gives Laminar::core, Laminar::layers, Laminar::datasets and Laminar::pipeline.
+# Installation: `find_package(Laminar)` gives Laminar::core, layers, partition, datasets and pipeline.
 # Headers and libraries are installed by laminar_add_library(), executables by apps/.
 include(CMakePackageConfigHelpers)
 
