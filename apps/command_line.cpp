@@ -292,7 +292,10 @@ std::vector<std::pair<std::string, std::string>> CommandLine::values(Scope scope
 
 std::string CommandLine::config() const {
   std::string text;
-  for (const auto& [name, value] : values(Scope::kRun)) {
+  auto all = values(Scope::kRun);
+  const auto spread = values(Scope::kSpread);
+  all.insert(all.end(), spread.begin(), spread.end());
+  for (const auto& [name, value] : all) {
     const bool blank_ends =
         value.front() == ' ' || value.front() == '\t' || value.back() == ' ' || value.back() == '\t';
     if (blank_ends || value.find_first_of("#\n\r") != std::string::npos) {

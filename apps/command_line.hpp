@@ -18,6 +18,8 @@ namespace laminar::apps {
 enum class Scope : std::uint8_t {
   /// The result of the run: written by --dump-config, and fixed when a run is resumed.
   kRun,
+  /// Which devices the run is spread over: written by --dump-config, but a resumed run may change it.
+  kSpread,
   /// How the run is conducted (threads, outputs); may stand in a configuration file, but is not dumped.
   kConduct,
   /// Only meaningful on the command line, e.g. --help.
@@ -99,7 +101,7 @@ class CommandLine {
   /// All options of a scope that apply and have a value, in the order of the table.
   std::vector<std::pair<std::string, std::string>> values(Scope scope) const;
 
-  /// A configuration file that sets every option of Scope::kRun to its present value. Throws UsageError, naming the
+  /// A configuration file that sets every option of Scope::kRun and kSpread to its present value. Throws UsageError, naming the
   /// option, for a value that such a file can't hold: one with "#", line breaks or blanks at its ends.
   std::string config() const;
 

@@ -30,6 +30,7 @@ struct Request {
   std::string split;
   std::uint64_t seed = 1;
   laminar::core::Index features_dim = 128;
+  bool directed = false;
   int compression = 1;
 };
 
@@ -41,6 +42,7 @@ po::options_description describe(Request& r) {
   add("lists", po::value(&r.lists)->value_name("DIR"), "debian: the folder of package lists, the same as INPUT");
   add("features-dim", po::value(&r.features_dim)->default_value(128)->value_name("COLUMNS"),
       "debian: columns of the hashed bag of words");
+  add("directed", po::bool_switch(&r.directed), "edges: each line is one edge FROM -> TO, not both directions");
   add("seed", po::value(&r.seed)->default_value(1)->value_name("N"), "seed of a random split");
   add("split", po::value(&r.split)->default_value("published")->value_name("SPLIT"),
       "published (those of the source, else random:60/20/20), none, or random:TRAIN/VAL/TEST in percent, added as "
@@ -105,8 +107,11 @@ void convert(const Request& r) {
     throw UsageError(fmt::format("--compression {}: expected 0 to 9", r.compression));
   }
   const auto& importer = laminar::datasets::find_importer(r.from);
-  const laminar::datasets::ImportOptions options{
-      .split = laminar::datasets::parse_split_request(r.split), .seed = r.seed, .features_dim = r.features_dim};
+  const laminar::datasets::ImportOptions options{.split = laminar::datasets::parse_split_request(r.split),
+                                                 .seed = r.seed,
+                                                 .features_dim = r.features_dim,
+                                                 .directed = r.directed};
+  if (r.directed && r.from != "edges") throw UsageError("--directed goes with --from edges only");
   const std::filesystem::path input = choose_input(r, importer);
   const std::vector<laminar::apps::NamedFile> outputs = {{"out", r.out}};
   const std::vector<laminar::apps::NamedFile> inputs = {{"the input", input}};

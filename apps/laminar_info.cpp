@@ -14,6 +14,8 @@
 #include "laminar/core/gemm.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/datasets/statistics.hpp"
+#include "laminar/partition/metis.hpp"
+#include "laminar/pipeline/mpi_transport.hpp"
 
 namespace {
 
@@ -185,6 +187,9 @@ void print_build() {
   print_line("laminar", machine.version);
   print_line("compiler", machine.compiler);
   print_line("dense products", core::gemm_library());
+  print_line("ranks", laminar::pipeline::mpi_library());
+  const auto metis = laminar::partition::metis_version();
+  print_line("partitioning", metis.empty() ? "without METIS" : "with METIS " + metis);
   print_line("system", machine.os);
 }
 

@@ -23,6 +23,7 @@
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/pipeline/experiment.hpp"
 #include "laminar/pipeline/memory_estimate.hpp"
+#include "laminar/pipeline/mpi_transport.hpp"
 #include "laminar/pipeline/trainer.hpp"
 
 namespace {
@@ -90,9 +91,10 @@ void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Ind
   if (installed > 0 && estimate.total() > installed) {
     fmt::print(stderr, "note: that is more than this machine has ({})\n", bytes_text(static_cast<double>(installed)));
   }
+  for (const std::string& note : c.notes) fmt::print(stderr, "note: {}\n", note);
   if (!c.verbose) return;
   fmt::print(stderr, "configuration\n");
-  for (const auto& [name, value] : c.line.values(Scope::kRun)) fmt::print(stderr, "  {} = {}\n", name, value);
+  for (const auto& [name, value] : c.configuration()) fmt::print(stderr, "  {} = {}\n", name, value);
   fmt::print(stderr, "memory, estimated\n{}", estimate_table(estimate));
 }
 
@@ -112,14 +114,14 @@ Progress make_progress(const TrainCommand& c, core::Task task, std::size_t runs)
 /// Trains all runs, or as many as come before a signal. What a signal cut short
 /// counts only if it is all there is.
 Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vector<pipeline::Run>& runs,
-              Interrupts& interrupts) {
+              Interrupts& interrupts, pipeline::Transport* rank) {
   Progress progress = make_progress(c, data.schema().task, runs.size());
   Outcome outcome;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     pipeline::TrainOptions options = c.training;
     options.split = runs[i].split;
     options.seed = runs[i].seed;
-    pipeline::Trainer trainer(c.model, data, options);
+    pipeline::Trainer trainer(c.model, data, options, rank);
     if (c.checkpoint) trainer.resume(*c.checkpoint);
     if (c.checkpoint && !c.quiet) {
       fmt::print(stderr, "going on from {} after epoch {} of {}\n", c.training.checkpoint.string(), c.checkpoint->epoch,
@@ -146,7 +148,8 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
       outcome.results.push_back(std::move(result));
       outcome.last = trainer.checkpoint();
     }
-    if (cut_short || (interrupts.signal() != 0 && i + 1 < runs.size())) {
+    // Ranks hear of signals at different times; what they agree on is that a run was cut short.
+    if (cut_short || (rank == nullptr && interrupts.signal() != 0 && i + 1 < runs.size())) {
       outcome.signal = interrupts.signal();
       break;
     }
@@ -177,7 +180,7 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
                        core::Index num_weights, const std::string& command) {
   ReportData report;
   report.command = command;
-  for (const auto& [name, value] : c.line.values(Scope::kRun)) report.configuration.push_back({name, value});
+  for (const auto& [name, value] : c.configuration()) report.configuration.push_back({name, value});
   report.model = c.model;
   report.options = outcome.last.options;
   report.num_weights = num_weights;
@@ -197,38 +200,32 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
   return report;
 }
 
-int run(int argc, char** argv) {
-  TrainCommand c;
-  c.read(argc, argv);
-  if (c.help) {
-    fmt::print("{}", c.help_text());
-    return 0;
-  }
-  if (c.version) {
-    fmt::print("laminar-train {}\n", LAMINAR_VERSION);
-    return 0;
-  }
-  // Opened first: it checks the file in a child process, which is best made while there are no other threads.
-  const auto data = datasets::open(c.graph);
+/// Everything after the file is open. `rank`: this process's end of MPI, or null.
+int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Transport* rank, int argc, char** argv) {
+  c.settle(rank == nullptr ? 0 : rank->size());
+  const bool speaks = rank == nullptr || rank->rank() == 0;
   Interrupts interrupts;
-  const core::DatasetSchema& schema = data->schema();
+  const core::DatasetSchema& schema = data.schema();
   // The model first: what a dataset lacks altogether is the clearer message.
   const pipeline::MemoryEstimate estimate = pipeline::estimate_memory(c.model, schema, c.training);
   const core::Index num_weights = layers::Model(c.model, schema).num_weights();
   const auto runs = pipeline::plan_runs(schema, c.training.split, c.training.seed, c.runs);
-  check_request(c, *data, runs);
+  check_request(c, data, runs);
   if (c.dump_config == "-") {
+    if (!speaks) return 0;
     fmt::print("{}", c.config_text(schema.split_names));
     return 0;
   }
-  if (!c.dump_config.empty()) core::write_file(c.dump_config, c.config_text(schema.split_names));
+  if (speaks && !c.dump_config.empty()) core::write_file(c.dump_config, c.config_text(schema.split_names));
   if (c.dry_run) {
+    if (!speaks) return 0;
     fmt::print("memory that training would take, estimated\n{}", estimate_table(estimate));
     return 0;
   }
   if (!c.quiet) print_header(c, schema, num_weights, estimate);
 
-  const Outcome outcome = train(c, *data, runs, interrupts);
+  const Outcome outcome = train(c, data, runs, interrupts, rank);
+  if (!speaks) return outcome.signal == 0 ? 0 : 128 + outcome.signal;
   const pipeline::Summary summary = pipeline::summarize(outcome.results);
 
   // One that fails must not take the others, nor the result, with it.
@@ -242,7 +239,7 @@ int run(int argc, char** argv) {
     }
   };
   write(c.predictions,
-        [&] { write_predictions(c.predictions, predict(outcome.last, *data, {.threads = c.training.threads})); });
+        [&] { write_predictions(c.predictions, predict(outcome.last, data, {.threads = c.training.threads})); });
   write(c.curves, [&] { core::write_file(c.curves, curves_csv(outcome.results)); });
   const double peak_rss_mib = static_cast<double>(peak_rss_bytes()) / kMebibyte;
   write(c.json, [&] {
@@ -259,7 +256,7 @@ int run(int argc, char** argv) {
   write(c.report, [&] {
     std::string command = "laminar-train";
     for (int i = 1; i < argc; ++i) command += fmt::format(" {}", shell_word(argv[i]));
-    write_report(c.report, report_data(c, *data, outcome, num_weights, command));
+    write_report(c.report, report_data(c, data, outcome, num_weights, command));
   });
 
   if (!c.quiet) {
@@ -276,6 +273,34 @@ int run(int argc, char** argv) {
   return outcome.signal == 0 ? 0 : 128 + outcome.signal;
 }
 
+int run(int argc, char** argv) {
+  TrainCommand c;
+  c.read(argc, argv);
+  if (c.help) {
+    fmt::print("{}", c.help_text());
+    return 0;
+  }
+  if (c.version) {
+    fmt::print("laminar-train {}\n", LAMINAR_VERSION);
+    return 0;
+  }
+  // Opened first: it checks the file in a child process, which is best made while there are no other threads.
+  const auto data = datasets::open(c.graph);
+  std::unique_ptr<pipeline::Transport> rank;
+  if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
+  if (rank == nullptr) return train_and_report(c, *data, nullptr, argc, argv);
+  try {
+    // One rank speaks for all.
+    if (rank->rank() > 0) c.quiet = true;
+    return train_and_report(c, *data, rank.get(), argc, argv);
+  } catch (const std::exception& e) {
+    rank->fail(e.what());
+    // All ranks throw; if it is rank 0 that is gone, the next one says so.
+    const bool speaks = rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"));
+    if (speaks) throw;
+    return 1;
+  }
+}
 }  // namespace
 
 int main(int argc, char** argv) { return run_application("laminar-train", argc, argv, run); }

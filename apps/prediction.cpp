@@ -8,7 +8,6 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
 #include "laminar/pipeline/executor.hpp"
-#include "laminar/pipeline/prepare.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -86,8 +85,8 @@ Predictions predict(const pipeline::Checkpoint& checkpoint, const core::Dataset&
   arena.execute([&] {
     const auto pool = core::MemoryPool::create();
     const layers::Model model = pipeline::make_model(checkpoint, options.last_weights, pool.get());
-    const pipeline::Executor executor(model, pipeline::whole_graph(data, model.options(), pool.get()), pool);
-    pipeline::Prediction prediction = executor.predict(0, options.embeddings);
+    const auto executor = pipeline::Executor::whole(model, data, pool);
+    pipeline::Prediction prediction = executor->predict(options.embeddings);
     result.outputs = std::move(prediction.outputs);
     result.probabilities = probabilities_of(result.outputs, result.task);
     if (prediction.embedding) result.embeddings = prediction.embedding.to(core::DType::kFloat32);

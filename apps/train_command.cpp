@@ -145,11 +145,12 @@ TrainCommand::TrainCommand() {
   line.add(option("graph", graph, "FILE", "the graph file"));
   add_model_options(line, model, layer_values);
   add_training(line, *this);
+  add_distribution_options(line, training.distribution, distribution);
   add_output(line, *this);
 }
 
 void TrainCommand::read(int argc, const char* const* argv) {
-  const GivenValues given = line.parse(argc, argv);
+  given = line.parse(argc, argv);
   if (given.contains("help") || given.contains("version")) {
     line.apply({{given.contains("help") ? "help" : "version", "true"}});
     return;
@@ -161,7 +162,7 @@ void TrainCommand::read(int argc, const char* const* argv) {
     from_file = line.parse_config(origin);
   }
   // Whether to resume must be known before the rest can be put on top of the checkpoint's.
-  for (const GivenValues* values : {&std::as_const(from_file), &given}) {
+  for (const GivenValues* values : {&std::as_const(from_file), &std::as_const(given)}) {
     for (const char* name : {"resume", "checkpoint"}) {
       if (const auto v = values->find(name); v != values->end()) line.apply({*v});
     }
@@ -181,7 +182,22 @@ void TrainCommand::read(int argc, const char* const* argv) {
   line.apply(given);
   if (resume) check_unchanged(made_with, line.values(Scope::kRun), training.checkpoint);
   set_layer_options(model, layer_values);
+  given.insert(from_file.begin(), from_file.end());
   check(*this);
+}
+
+void TrainCommand::settle(core::Index ranks) {
+  resolve_topology(given, ranks, distribution, training.distribution);
+  // A checkpoint's training goes on as it was.
+  if (std::string note = resume ? "" : choose_training_defaults(given, training); !note.empty()) notes.push_back(note);
+  pipeline::validate(training);
+}
+
+std::vector<std::pair<std::string, std::string>> TrainCommand::configuration() const {
+  Values all = line.values(Scope::kRun);
+  const Values spread = line.values(Scope::kSpread);
+  all.insert(all.end(), spread.begin(), spread.end());
+  return all;
 }
 
 std::string TrainCommand::help_text() const {

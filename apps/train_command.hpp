@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "laminar/apps/command_line.hpp"
+#include "laminar/apps/distribution_options.hpp"
 #include "laminar/apps/model_options.hpp"
 #include "laminar/layers/model.hpp"
 #include "laminar/pipeline/checkpoint.hpp"
@@ -25,6 +26,7 @@ struct TrainCommand {
   std::filesystem::path json;
   std::filesystem::path curves;
   std::filesystem::path predictions;
+  std::filesystem::path trace;
   std::string dump_config;
   bool dry_run = false;
   bool quiet = false;
@@ -37,6 +39,10 @@ struct TrainCommand {
 
   std::filesystem::path config;
   double weight_decay = 0;
+  DistributionRequest distribution;
+  GivenValues given;
+  /// What the user should be told of chosen defaults.
+  std::vector<std::string> notes;
   LayerValues layer_values;
   CommandLine line{{"graph"}};
 
@@ -48,6 +54,13 @@ struct TrainCommand {
   /// line. With --help or --version nothing else is looked at. Throws UsageError for what can't be meant, and Error if
   /// a file can't be read or an option that defines the run is not what the checkpoint was made with.
   void read(int argc, const char* const* argv);
+
+  /// Settles on a topology, and on what trains well with it where nothing else was asked. `ranks`: of MPI, 0 without.
+  /// Throws UsageError for numbers that don't go together.
+  void settle(core::Index ranks);
+
+  /// All options with their values, as reports show them.
+  std::vector<std::pair<std::string, std::string>> configuration() const;
 
   /// The text of --help.
   std::string help_text() const;

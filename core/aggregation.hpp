@@ -37,12 +37,14 @@ class AggregationNode : public Node {
   virtual void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) = 0;
   /// Gives source rows [begin, end) of the gradients, by a gather over the block's out-edges.
   virtual void backward_rows(const Tensor& output_gradient, Index begin, Index end, SourceGradients& out) const = 0;
-  /// True if the output is linear in the source rows with coefficients that do not depend on them.
-  virtual bool is_linear() const { return false; }
-  /// For linear ops: g_j = sum_i coefficient(chunk of i) a_ij z_i for source rows [begin, end), from `z` [num_rows, d]
-  /// of the block into `out` [end - begin, d]. Throws Error if not linear or if the shapes don't fit.
-  virtual void pull(Index begin, Index end, const Tensor& z, const PullWeights& weights, Tensor& out) const;
+  /// The matrix A if y = A x, with entries that do not depend on x; null otherwise.
+  virtual const AdjacencySpec* linear_matrix() const { return nullptr; }
 };
+
+/// The backward of y = A x, with the consumers of a row counted by chunk: g_j = sum_i coefficient(chunk of i) a_ij z_i
+/// for source rows j in [begin, end), from `z` [num_rows, d] into `out` [end - begin, d]. Throws Error if the shapes
+/// don't fit.
+void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const PullWeights& weights, Tensor& out);
 
 /// A message along an edge: the source's row, times the edge's entry in a matrix.
 struct Message {

@@ -157,6 +157,21 @@ std::shared_ptr<const Adjacency> Block::adjacency(const AdjacencySpec& spec, DTy
   return made;
 }
 
+template <class T>
+void Block::order_by_id(Adjacency& a, T* values, EdgeId first, EdgeId last) const {
+  const auto before = [&](std::int32_t x, std::int32_t y) { return data_->file_ids[x] < data_->file_ids[y]; };
+  const auto begin = a.sources.begin() + first;
+  if (std::is_sorted(begin, a.sources.begin() + last, before)) return;
+  std::vector<std::pair<std::int32_t, T>> entries;
+  for (EdgeId e = first; e < last; ++e) entries.emplace_back(a.sources[e], values != nullptr ? values[e] : T(1));
+  std::stable_sort(entries.begin(), entries.end(),
+                   [&](const auto& x, const auto& y) { return before(x.first, y.first); });
+  for (EdgeId e = first; e < last; ++e) {
+    a.sources[e] = entries[static_cast<std::size_t>(e - first)].first;
+    if (values != nullptr) values[e] = entries[static_cast<std::size_t>(e - first)].second;
+  }
+}
+
 std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec, DType dtype) const {
   const Graph& graph = data_->graph;
   const bool valued = spec.normalization != Normalization::kNone || (spec.weights && graph.weighted());
@@ -188,6 +203,7 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
         for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
           put(graph.in_sources()[e], spec.weights && graph.weighted() ? graph.in_weights()[e] : 1.0);
         }
+        if (!data_->file_ids.empty()) order_by_id(*made, values, made->offsets[r], at);
         if (at < made->offsets[r + 1]) put(v, 1.0);
       }
     });
@@ -203,6 +219,20 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
   return made;
 }
 
+void Block::check_num_sources(Index rows) const {
+  if (rows != num_sources()) {
+    throw Error(fmt::format("[sources] the exchange gave {} rows for a block with {} sources", rows, num_sources()));
+  }
+}
+
+Var apply(Tape& tape, Var rows, const SourceTransform& transform, std::span<const VertexId> ids) {
+  for (const SourceTransform::Step& step : transform.steps()) {
+    rows =
+        step.projection != nullptr ? linear(tape, rows, *step.projection) : dropout(tape, rows, step.dropout_rate, ids);
+  }
+  return rows;
+}
+
 Sources Block::sources(Tape& tape, Var own, const SourceTransform& transform) const {
   if (tape.rows(own) != num_rows()) {
     throw Error(fmt::format("[sources] {} rows were given for a block of {}", tape.rows(own), num_rows()));
@@ -212,21 +242,24 @@ Sources Block::sources(Tape& tape, Var own, const SourceTransform& transform) co
     throw Error("[sources] this block has sources beyond its own rows, so the tape needs an exchange that brings them");
   }
   Var rows;
+  if (exchange != nullptr && exchange->transforms() && !tape.is_constant(own)) {
+    const std::uint64_t first_random_op = tape.random_ops();
+    const Var transformed = apply(tape, own, transform, own_ids());
+    rows = tape.record_sources(
+        transformed,
+        exchange->transformed_sources(*this, {tape.value(own), tape.value(transformed), transform, first_random_op}));
+    check_num_sources(tape.rows(rows));
+    return {rows, transformed};
+  }
   if (tape.is_sparse(own)) {
     const SparseMatrix& x = tape.sparse(own);
     rows = tape.record_sources(exchange == nullptr ? x : exchange->sources(*this, x));
   } else {
     const Tensor& x = tape.value(own);
-    rows = tape.record_sources(own, exchange == nullptr ? x : exchange->sources(*this, x));
+    rows = tape.record_sources(own, exchange == nullptr ? x : exchange->sources(*this, x, tape.is_constant(own)));
   }
-  if (tape.rows(rows) != num_sources()) {
-    throw Error(
-        fmt::format("[sources] the exchange gave {} rows for a block with {} sources", tape.rows(rows), num_sources()));
-  }
-  for (const SourceTransform::Step& step : transform.steps()) {
-    rows = step.projection != nullptr ? linear(tape, rows, *step.projection)
-                                      : dropout(tape, rows, step.dropout_rate, source_ids());
-  }
+  check_num_sources(tape.rows(rows));
+  rows = apply(tape, rows, transform, source_ids());
   return {rows, is_whole() ? rows : slice_rows(tape, rows, own_begin(), own_begin() + num_rows())};
 }
 

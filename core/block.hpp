@@ -30,7 +30,8 @@ struct AdjacencySpec {
   bool operator==(const AdjacencySpec&) const = default;
 };
 
-/// The matrix A [rows, sources] of a block, with its transpose, so that forward and backward are both gathers.
+/// The matrix A [rows, sources] of a block, with its transpose, so that forward and backward are both gathers. A row's
+/// entries stand in the order of their sources' ids in the file, a self-loop that was added last.
 struct Adjacency {
   Index num_rows = 0;
   Index num_sources = 0;
@@ -52,6 +53,10 @@ struct Sources {
   /// [num_rows, d]
   Var own;
 };
+
+/// Records `rows` [n, d] passed through the steps of `transform`, in order; `ids` [n] = ids in the file, which masks
+/// are keyed by and which must outlive the tape.
+Var apply(Tape& tape, Var rows, const SourceTransform& transform, std::span<const VertexId> ids);
 
 /// Which rows a chunk's sources are numbered in.
 enum class SourceSpace : std::uint8_t {
@@ -89,6 +94,11 @@ class Block {
 
  private:
   struct Data;
+  void check_num_sources(Index rows) const;
+  /// Puts entries [first, last) of a row into the order of their sources' ids in the file, so that a row is summed in
+  /// the same order, and ties are broken alike, however vertices are renumbered.
+  template <class T>
+  void order_by_id(Adjacency& a, T* values, EdgeId first, EdgeId last) const;
   std::shared_ptr<const Adjacency> make_adjacency(const AdjacencySpec& spec, DType dtype) const;
   explicit Block(std::shared_ptr<Data> data);
   std::shared_ptr<Data> data_;

@@ -1,9 +1,13 @@
 #include "laminar/core/rows.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
 
 namespace laminar::core {
@@ -53,6 +57,44 @@ Var densify(Tape& tape, Var x) {
     });
   });
   return tape.input(std::move(y), false);
+}
+
+void gather_rows(const Tensor& from, std::span<const std::int32_t> rows, Tensor& to) {
+  if (to.rows() != static_cast<Index>(rows.size()) || to.cols() != from.cols() || to.dtype() != from.dtype()) {
+    throw Error(fmt::format("[gather_rows] {} rows of {} columns into a tensor [{}, {}]", rows.size(), from.cols(),
+                            to.rows(), to.cols()));
+  }
+  const std::size_t bytes = static_cast<std::size_t>(from.cols()) * size_of(from.dtype());
+  if (bytes == 0) return;
+  const std::byte* in = from.raw();
+  std::byte* out = to.raw();
+  parallel_for(to.rows(), row_grain(to.cols()), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      std::memcpy(out + static_cast<std::size_t>(i) * bytes, in + static_cast<std::size_t>(rows[i]) * bytes, bytes);
+    }
+  });
+}
+
+void scatter_add_rows(const Tensor& from, std::span<const std::int32_t> rows, std::span<const double> factors,
+                      Tensor& to) {
+  if (from.rows() != static_cast<Index>(rows.size()) || factors.size() != rows.size() || to.cols() != from.cols() ||
+      to.dtype() != from.dtype()) {
+    throw Error(fmt::format("[scatter_add_rows] {} rows, {} factors and a tensor [{}, {}] into one of {} columns",
+                            rows.size(), factors.size(), from.rows(), from.cols(), to.cols()));
+  }
+  dispatch(from.dtype(), [&]<class T>(T) {
+    const Index d = from.cols();
+    const T* in = from.data<T>();
+    T* out = to.data<T>();
+    parallel_for(from.rows(), row_grain(d), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const T factor = static_cast<T>(factors[i]);
+        if (factor == 0) continue;
+        T* row = out + rows[i] * d;
+        for (Index c = 0; c < d; ++c) row[c] += factor * in[i * d + c];
+      }
+    });
+  });
 }
 
 }  // namespace laminar::core

@@ -82,4 +82,25 @@ SparseMatrix SparseMatrix::slice_rows(Index begin, Index end) const {
           {v.begin() + first, v.begin() + last}};
 }
 
+SparseMatrix SparseMatrix::gather_rows(std::span<const std::int32_t> wanted) const {
+  std::vector<EdgeId> gathered{0};
+  gathered.reserve(wanted.size() + 1);
+  for (const std::int32_t r : wanted) {
+    if (r < 0 || r >= rows()) throw Error(fmt::format("[sparse_matrix] row {} was asked of {}", r, rows()));
+    gathered.push_back(gathered.back() + offsets()[r + 1] - offsets()[r]);
+  }
+  std::vector<std::int32_t> gathered_columns;
+  std::vector<float> gathered_values;
+  gathered_columns.reserve(static_cast<std::size_t>(gathered.back()));
+  gathered_values.reserve(static_cast<std::size_t>(gathered.back()));
+  for (const std::int32_t r : wanted) {
+    const auto first = static_cast<std::ptrdiff_t>(offsets()[r]);
+    const auto last = static_cast<std::ptrdiff_t>(offsets()[r + 1]);
+    gathered_columns.insert(gathered_columns.end(), columns().begin() + first, columns().begin() + last);
+    gathered_values.insert(gathered_values.end(), values().begin() + first, values().begin() + last);
+  }
+  return {static_cast<Index>(wanted.size()), cols(), std::move(gathered), std::move(gathered_columns),
+          std::move(gathered_values)};
+}
+
 }  // namespace laminar::core

@@ -40,6 +40,8 @@ class SparseMatrix {
   SparseMatrix with_values(Tensor values) const;
   /// Rows [begin, end). Throws Error if out of range.
   SparseMatrix slice_rows(Index begin, Index end) const;
+  /// Row i is row rows[i] of this one. Throws Error if one is out of range.
+  SparseMatrix gather_rows(std::span<const std::int32_t> rows) const;
 
  private:
   struct Pattern;

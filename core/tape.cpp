@@ -19,6 +19,7 @@ struct Tape::Slot {
   Index cols = 0;
   bool is_sparse = false;
   bool needs_gradient = false;
+  bool is_constant = false;
   Tensor gradient;
   // Whether `gradient` is shared with another slot or the outside, so that it must not be written in place.
   bool gradient_shared = false;
@@ -40,7 +41,11 @@ void add_in_place(Tensor& to, const Tensor& from) {
 
 }  // namespace
 
-Tape::Tape(TapeContext context) : context_(std::move(context)) {
+Tensor SourceExchange::transformed_sources(const Block&, const TransformedRows&) {
+  throw Error("[sources] this exchange does not transform rows");
+}
+
+Tape::Tape(TapeContext context) : context_(std::move(context)), random_ops_(context_.first_random_op) {
   if (context_.pool == nullptr) throw Error("[tape] a tape needs a memory pool");
   live_bytes_at_start_ = context_.pool->live_bytes(MemoryPurpose::kActivations);
 }
@@ -69,6 +74,7 @@ Var Tape::input(Tensor value, bool needs_gradient) {
   s.cols = value.cols();
   s.value = std::move(value);
   s.needs_gradient = needs_gradient && context_.record;
+  s.is_constant = !needs_gradient;
   return push(std::move(s));
 }
 
@@ -78,6 +84,7 @@ Var Tape::input(SparseMatrix value) {
   s.cols = value.cols();
   s.sparse = std::move(value);
   s.is_sparse = true;
+  s.is_constant = true;
   return push(std::move(s));
 }
 
@@ -94,13 +101,17 @@ Var Tape::record(Tensor value, std::unique_ptr<Node> node, std::initializer_list
   const bool needed = std::any_of(inputs.begin(), inputs.end(), [&](Var v) { return needs_gradient(v); });
   const Var v = input(std::move(value), needed);
   if (needed) slots_[v.id].node = std::move(node);
+  slots_[v.id].is_constant = std::all_of(inputs.begin(), inputs.end(), [&](Var i) { return is_constant(i); });
   return v;
 }
 
 Var Tape::record_aggregation(Tensor value, std::unique_ptr<AggregationNode> node, std::initializer_list<Var> inputs) {
   AggregationNode* const recorded = node.get();
   const Var v = record(std::move(value), std::move(node), inputs);
-  if (needs_gradient(v)) aggregation_ = recorded;
+  if (needs_gradient(v)) {
+    aggregation_ = recorded;
+    aggregates_sources_ = sources_ && inputs.size() == 1 && inputs.begin()->id == sources_.id;
+  }
   return v;
 }
 
@@ -121,7 +132,7 @@ Var Tape::record_sources(SparseMatrix sources) {
 Var Tape::record_sources(Var own, Tensor sources) {
   check_first_sources();
   sources_own_ = own;
-  sources_ = input(std::move(sources), needs_gradient(own));
+  sources_ = input(std::move(sources), !is_constant(own));
   return sources_;
 }
 
@@ -143,6 +154,7 @@ bool Tape::is_sparse(Var v) const { return slot(v).is_sparse; }
 Index Tape::rows(Var v) const { return slot(v).rows; }
 Index Tape::cols(Var v) const { return slot(v).cols; }
 bool Tape::needs_gradient(Var v) const { return slot(v).needs_gradient; }
+bool Tape::is_constant(Var v) const { return slot(v).is_constant; }
 
 Tensor Tape::allocate(Index rows, Index cols, MemoryPurpose purpose) const {
   return {rows, cols, context_.dtype, context_.pool.get(), purpose};
@@ -195,21 +207,36 @@ GradientSink Tape::sink(Var v) {
   return {s.gradient, true};
 }
 
-void Tape::run_backward(std::int32_t first, std::int32_t last) {
+Tensor Tape::run_backward(std::int32_t first, std::int32_t last, const AggregationNode* left_out) {
+  Tensor of_left_out;
   for (std::int32_t i = last; i >= first; --i) {
     Slot& s = slots_[i];
     if (s.node == nullptr) continue;
     if (s.gradient) {
-      const Tensor gradient = std::exchange(s.gradient, Tensor());
-      s.node->backward(*this, gradient);
+      Tensor gradient = std::exchange(s.gradient, Tensor());
+      if (s.node.get() == left_out) {
+        of_left_out = std::move(gradient);
+      } else {
+        s.node->backward(*this, gradient);
+      }
     }
     if (s.node.get() == aggregation_) aggregation_ = nullptr;
     s.node.reset();
   }
+  return of_left_out;
 }
 
 void Tape::backward_to_sources() {
   run_backward(sources_ ? sources_.id + 1 : 0, static_cast<std::int32_t>(slots_.size()) - 1);
+}
+
+const AdjacencySpec* Tape::linear_matrix() const {
+  return aggregation_ != nullptr && aggregates_sources_ ? aggregation_->linear_matrix() : nullptr;
+}
+
+Tensor Tape::backward_to_aggregation() {
+  if (linear_matrix() == nullptr) throw Error("[pull] the tape's aggregation is not linear in its source rows");
+  return run_backward(sources_.id + 1, static_cast<std::int32_t>(slots_.size()) - 1, aggregation_);
 }
 
 Tensor Tape::take_source_gradient() { return sources_ ? take_gradient(sources_) : Tensor(); }

@@ -16,7 +16,9 @@ namespace laminar::core {
 
 class Block;
 class Tape;
+struct AdjacencySpec;
 class AggregationNode;
+class SourceTransform;
 
 /// A value recorded on a tape: a number that means something to its tape only.
 struct Var {
@@ -41,11 +43,27 @@ struct GradientSink {
 /// Gives a layer the rows of its block's sources: the executor's end of Block::sources().
 class SourceExchange {
  public:
+  /// The block's own rows before and after the source transform [num_rows, d] and [num_rows, d'].
+  struct TransformedRows {
+    const Tensor& own;
+    const Tensor& transformed;
+    const SourceTransform& transform;
+    /// Tape::random_ops() before the transform, so that other rows get the same masks.
+    std::uint64_t first_random_op = 0;
+  };
+
   virtual ~SourceExchange() = default;
-  /// From the block's own rows [num_rows, d] to all its source rows [num_sources, d], own rows among them.
-  virtual Tensor sources(const Block& block, const Tensor& own) = 0;
+  /// From the block's own rows [num_rows, d] to all its source rows [num_sources, d], own rows among them. The tape
+  /// transforms them, and its source gradient is that of these rows. `constant`: they depend on no parameter, so they
+  /// are the same in every epoch.
+  virtual Tensor sources(const Block& block, const Tensor& own, bool constant) = 0;
   /// The same for sparse rows, which are constants.
   virtual SparseMatrix sources(const Block& block, const SparseMatrix& own) = 0;
+  /// Whether rows that are not constant come transformed, each row transformed once however many blocks read it: then
+  /// transformed_sources() is asked, and the tape's source gradient is that of the transformed rows.
+  virtual bool transforms() const { return false; }
+  /// All transformed source rows [num_sources, d']. Throws Error unless transforms().
+  virtual Tensor transformed_sources(const Block& block, const TransformedRows& rows);
 };
 
 /// What a tape needs to know of the run that it is part of.
@@ -64,6 +82,8 @@ struct TapeContext {
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;
   std::uint64_t layer = 0;
+  /// What random_ops() starts at.
+  std::uint64_t first_random_op = 0;
   /// Null: a block must hold all its sources among its own rows (a whole graph).
   SourceExchange* exchange = nullptr;
 };
@@ -111,12 +131,16 @@ class Tape {
   Index rows(Var v) const;
   Index cols(Var v) const;
   bool needs_gradient(Var v) const;
+  /// Whether `v` depends on no parameter and on no input that could have a gradient, also where nothing is recorded.
+  bool is_constant(Var v) const;
 
   /// An uninitialised tensor in the tape's dtype from its pool.
   Tensor allocate(Index rows, Index cols, MemoryPurpose purpose = MemoryPurpose::kActivations) const;
   /// The random stream of the next random operation of this tape: the n-th call of every tape of a layer gives the
   /// same.
   RandomKey next_random_key();
+  /// How often it was called, plus context().first_random_op.
+  std::uint64_t random_ops() const { return random_ops_; }
 
   /// Drops all values that neither `outputs` nor any node needs. Records saved_bytes().
   void finish_forward(std::span<const Var> outputs);
@@ -130,6 +154,12 @@ class Tape {
 
   /// Runs backward over everything recorded after the source rows came in, or over all if they never did.
   void backward_to_sources();
+  /// The matrix A if the one aggregation is y = A x of the source rows themselves, so that a pull can take the place of
+  /// its backward; null otherwise.
+  const AdjacencySpec* linear_matrix() const;
+  /// Like backward_to_sources(), but leaves out the aggregation's own backward and gives what it would have read, Z =
+  /// dLoss / dy [num_rows, d]: empty if no gradient reached it. Throws Error unless linear_matrix().
+  Tensor backward_to_aggregation();
   /// The gradient of the block's source rows [num_sources, d]; empty if nothing reached them or they are constant.
   Tensor take_source_gradient();
   /// Gives the own rows' gradient that all consumers together want (may be empty), and runs the rest.
@@ -145,11 +175,12 @@ class Tape {
   Slot& slot(Var v);
   const Slot& slot(Var v) const;
   Var push(Slot slot);
-  void run_backward(std::int32_t first, std::int32_t last);
+  Tensor run_backward(std::int32_t first, std::int32_t last, const AggregationNode* left_out = nullptr);
 
   TapeContext context_;
   std::vector<Slot> slots_;
   AggregationNode* aggregation_ = nullptr;
+  bool aggregates_sources_ = false;
   Var sources_;
   Var sources_own_;
   std::uint64_t random_ops_ = 0;

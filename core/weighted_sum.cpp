@@ -14,10 +14,6 @@
 
 namespace laminar::core {
 
-void AggregationNode::pull(Index, Index, const Tensor&, const PullWeights&, Tensor&) const {
-  throw Error("[pull] this aggregation is not linear in its sources; use look-ahead");
-}
-
 namespace {
 
 template <class T>
@@ -27,7 +23,8 @@ const T* values_from(const Tensor& values, EdgeId first) {
 
 class WeightedSumNode final : public AggregationNode {
  public:
-  WeightedSumNode(Var x, std::shared_ptr<const Adjacency> a) : x_(x), a_(std::move(a)) {}
+  WeightedSumNode(Var x, std::shared_ptr<const Adjacency> a, const AdjacencySpec& spec)
+      : x_(x), a_(std::move(a)), spec_(spec) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
     dispatch(y.dtype(), [&]<class T>(T) {
@@ -65,42 +62,12 @@ class WeightedSumNode final : public AggregationNode {
     });
   }
 
-  bool is_linear() const override { return true; }
-
-  void pull(Index begin, Index end, const Tensor& z, const PullWeights& weights, Tensor& out) const override {
-    if (begin < 0 || begin > end || end > a_->num_sources || z.rows() != a_->num_rows || out.rows() != end - begin ||
-        out.cols() != z.cols() || weights.offsets.size() != weights.coefficients.size() + 1 ||
-        weights.offsets.front() != 0 || weights.offsets.back() != a_->num_rows) {
-      throw Error(fmt::format("[pull] sources {}..{} of {}, Z [{}, {}] of {} rows, {} chunks: they do not fit", begin,
-                              end, a_->num_sources, z.rows(), z.cols(), a_->num_rows, weights.coefficients.size()));
-    }
-    dispatch(z.dtype(), [&]<class T>(T) {
-      const Index d = z.cols();
-      const T* g = z.data<T>();
-      T* dx = out.data<T>();
-      const auto& t = a_->transposed;
-      parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
-        std::vector<T> values;
-        for (Index j = b; j < e; ++j) {
-          const EdgeId first = t.offsets[j];
-          const Index count = t.offsets[j + 1] - first;
-          const T* a = values_from<T>(a_->transposed_values, first);
-          values.resize(static_cast<std::size_t>(count));
-          for (Index i = 0; i < count; ++i) {
-            // Targets ascend, but a search keeps this independent of it.
-            const auto above = std::upper_bound(weights.offsets.begin(), weights.offsets.end(), t.rows[first + i]);
-            const double c = weights.coefficients[static_cast<std::size_t>(above - weights.offsets.begin()) - 1];
-            values[i] = static_cast<T>(c) * (a != nullptr ? a[i] : T(1));
-          }
-          gather_row(dx + (j - begin) * d, g, d, d, t.rows.data() + first, values.data(), count, false);
-        }
-      });
-    });
-  }
+  const AdjacencySpec* linear_matrix() const override { return &spec_; }
 
  private:
   Var x_;
   std::shared_ptr<const Adjacency> a_;
+  AdjacencySpec spec_;
 };
 
 Var weighted_sum(Tape& tape, const Block& block, const Sources& x, const AdjacencySpec& spec) {
@@ -111,12 +78,43 @@ Var weighted_sum(Tape& tape, const Block& block, const Sources& x, const Adjacen
         fmt::format("[sum] {} source rows for a block with {} sources", sources.rows(), adjacency->num_sources));
   }
   Tensor y = tape.allocate(adjacency->num_rows, sources.cols());
-  auto node = std::make_unique<WeightedSumNode>(x.rows, adjacency);
+  auto node = std::make_unique<WeightedSumNode>(x.rows, adjacency, spec);
   node->forward_rows(sources, y, 0, adjacency->num_rows);
   return tape.record_aggregation(std::move(y), std::move(node), {x.rows});
 }
 
 }  // namespace
+
+void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const PullWeights& weights, Tensor& out) {
+  if (begin < 0 || begin > end || end > a.num_sources || z.rows() != a.num_rows || out.rows() != end - begin ||
+      out.cols() != z.cols() || weights.offsets.size() != weights.coefficients.size() + 1 ||
+      weights.offsets.front() != 0 || weights.offsets.back() != a.num_rows) {
+    throw Error(fmt::format("[pull] sources {}..{} of {}, Z [{}, {}] of {} rows, {} chunks: they do not fit", begin,
+                            end, a.num_sources, z.rows(), z.cols(), a.num_rows, weights.coefficients.size()));
+  }
+  dispatch(z.dtype(), [&]<class T>(T) {
+    const Index d = z.cols();
+    const T* g = z.data<T>();
+    T* dx = out.data<T>();
+    const auto& t = a.transposed;
+    parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
+      std::vector<T> values;
+      for (Index j = b; j < e; ++j) {
+        const EdgeId first = t.offsets[j];
+        const Index count = t.offsets[j + 1] - first;
+        const T* entries = values_from<T>(a.transposed_values, first);
+        values.resize(static_cast<std::size_t>(count));
+        for (Index i = 0; i < count; ++i) {
+          // Targets ascend, but a search keeps this independent of it.
+          const auto above = std::upper_bound(weights.offsets.begin(), weights.offsets.end(), t.rows[first + i]);
+          const double c = weights.coefficients[static_cast<std::size_t>(above - weights.offsets.begin()) - 1];
+          values[i] = static_cast<T>(c) * (entries != nullptr ? entries[i] : T(1));
+        }
+        gather_row(dx + (j - begin) * d, g, d, d, t.rows.data() + first, values.data(), count, false);
+      }
+    });
+  });
+}
 
 Var sum(Tape& tape, const Block& block, const Message& message) {
   return weighted_sum(tape, block, message.of, message.matrix);

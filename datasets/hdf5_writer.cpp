@@ -129,7 +129,8 @@ Hdf5Handle one_dimension(std::size_t size) {
 
 }  // namespace
 
-Hdf5Writer::Hdf5Writer(const std::filesystem::path& path, int compression) : state_(std::make_unique<State>(path)) {
+Hdf5Writer::Hdf5Writer(const std::filesystem::path& path, int compression, Start start)
+    : state_(std::make_unique<State>(path)) {
   silence_hdf5();
   if (compression < 0 || compression > 9) {
     throw UsageError(fmt::format("compression level {} was asked for; expected 0 to 9", compression));
@@ -143,11 +144,29 @@ Hdf5Writer::Hdf5Writer(const std::filesystem::path& path, int compression) : sta
   H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy,  image_realloc, image_free,
                                            image_share,  image_unshare, &state_->image};
   H5Pset_file_image_callbacks(access.get(), &callbacks);
-  state_->file = Hdf5Handle(H5Fcreate(kNoFile, H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+  if (start == Start::kEmpty) {
+    state_->file = Hdf5Handle(H5Fcreate(kNoFile, H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+  } else {
+#if H5_VERSION_GE(1, 10, 7)
+    // The target is read once and never written, so others may have it open.
+    H5Pset_file_locking(access.get(), false, true);
+#endif
+    state_->file = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get()), H5Fclose);
+  }
   if (!state_->file) state_->fail("/");
 }
 
 Hdf5Writer::~Hdf5Writer() = default;
+
+bool Hdf5Writer::has(const std::string& object) const {
+  const htri_t exists = H5Lexists(state_->file.get(), object.c_str(), H5P_DEFAULT);
+  if (exists < 0) state_->fail(object);
+  return exists > 0;
+}
+
+void Hdf5Writer::remove(const std::string& object) {
+  if (H5Ldelete(state_->file.get(), object.c_str(), H5P_DEFAULT) < 0) state_->fail(object);
+}
 
 void Hdf5Writer::create_group(const std::string& object) {
   const Hdf5Handle group(H5Gcreate2(state_->file.get(), object.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),

@@ -18,13 +18,23 @@ namespace laminar::datasets {
 /// it can't be written. One thread at a time.
 class Hdf5Writer {
  public:
+  /// What is in the file at first.
+  enum class Start : std::uint8_t {
+    kEmpty,
+    /// All that is in the target, which must be an HDF5 file that a reader has checked.
+    kFromTarget,
+  };
   /// `compression`: deflate level 0 (off) to 9.
-  Hdf5Writer(const std::filesystem::path& path, int compression);
+  Hdf5Writer(const std::filesystem::path& path, int compression, Start start = Start::kEmpty);
   /// Removes the unfinished file unless commit() has succeeded.
   ~Hdf5Writer();
   Hdf5Writer(const Hdf5Writer&) = delete;
   Hdf5Writer& operator=(const Hdf5Writer&) = delete;
 
+  /// Whether there is such an object; its parents must exist.
+  bool has(const std::string& object) const;
+  /// Takes an object's name away, and with it the object.
+  void remove(const std::string& object);
   /// Parents must exist.
   void create_group(const std::string& object);
   void write(const std::string& object, std::initializer_list<core::Index> shape, std::span<const std::int64_t> values);

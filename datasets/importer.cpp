@@ -7,6 +7,8 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/import_debian.hpp"
+#include "laminar/datasets/import_edge_list.hpp"
+#include "laminar/datasets/import_metis.hpp"
 #include "laminar/datasets/import_npz.hpp"
 
 namespace laminar::datasets {
@@ -19,6 +21,9 @@ constexpr std::ptrdiff_t kFewest = 4;
 constexpr std::array kImporters = {
     Importer{"debian", "the packages of this machine's apt lists and their dependencies; INPUT is the folder of lists",
              kDefaultLists, import_debian},
+    Importer{"edges", "a text file of edges, a line each: FROM TO [WEIGHT]; INPUT is the file, .gz if compressed", "",
+             import_edge_list},
+    Importer{"metis", "a graph in METIS's text format; INPUT is the file, .gz if compressed", "", import_metis},
     Importer{"npz", "a NumPy archive in the layout of the heterophilous graphs or of gnn-benchmark; INPUT is the file",
              "", import_npz},
 };

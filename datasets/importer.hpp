@@ -19,6 +19,8 @@ struct ImportOptions {
   std::uint64_t seed = 1;
   /// Columns of features that are made by hashing, 1 or more.
   core::Index features_dim = 128;
+  /// Whether an edge list tells directed edges.
+  bool directed = false;
 };
 
 struct ImportResult {

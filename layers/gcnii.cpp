@@ -26,7 +26,7 @@ class GcniiLayer final : public Layer {
                          .help = "strength of the weights; beta = log(lambda / layer + 1)",
                          .min = 0,
                          .max = 1e6}},
-            .carried = {{.name = "h0", .help = "the initial representation"}},
+            .carried = {{.name = "h0", .help = "the initial representation", .constant = true}},
             .constant_width = true};
   }
   explicit GcniiLayer(LayerSetup& s)

@@ -45,6 +45,8 @@ struct OptionInfo {
 struct CarriedInfo {
   std::string name;
   std::string help;
+  /// No layer changes it, so that a device can make it again from the inputs instead of being sent it.
+  bool constant = false;
 };
 
 /// What a planner, a checkpoint and `--help` need to know of a layer.

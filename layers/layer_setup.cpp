@@ -123,7 +123,9 @@ Linear LayerSetup::linear(std::string_view name, const LinearOptions& options) {
 namespace {
 
 bool projects_own_rows(const Tape& tape, Var x, const Linear& weight) {
-  return !tape.context().history && !tape.is_sparse(x) && weight.out_width() < weight.in_width();
+  // Constant rows are fetched once if they are not projected, whatever their width.
+  const bool fetched_once = tape.context().exchange != nullptr && tape.is_constant(x);
+  return !tape.context().history && !fetched_once && !tape.is_sparse(x) && weight.out_width() < weight.in_width();
 }
 
 }  // namespace

@@ -35,13 +35,24 @@ struct ModelOptions {
   LayerOptions layer_options = {};
 };
 
+/// Which layers of a model a device holds.
+struct ModelPart {
+  Index layer_begin = 0;
+  /// -1 = all.
+  Index layer_end = -1;
+  /// Hold the encoder too where layer_begin > 0, to make constant carried tensors again.
+  bool encoder = false;
+};
+
 /// A stack of layers with its parameters. Layer l is what one tape records: the encoder belongs to the first, the head
 /// to the last, so a pipeline cuts between layers only. One thread at a time changes parameters; forward() is const.
 class Model {
  public:
   /// Throws UsageError for options out of range, unknown layers or layer options, and for data without features or
   /// labels. Parameters are zero until initialize(). Memory from `pool`, or unmetered.
-  Model(const ModelOptions& options, const core::DatasetSchema& schema, core::MemoryPool* pool = nullptr);
+  /// With a `part`, only its layers have parameters; throws Error if it is out of range.
+  Model(const ModelOptions& options, const core::DatasetSchema& schema, core::MemoryPool* pool = nullptr,
+        const ModelPart& part = {});
   ~Model();
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
@@ -54,6 +65,13 @@ class Model {
   Index width_after(Index l) const;
   /// Tensors that travel beside the embedding.
   Index num_carried() const;
+  /// Whether all of them are constant: then encode() gives them in any stage.
+  bool carried_is_constant() const;
+  /// Whether a dense layer stands before the first one.
+  bool has_encoder() const;
+  /// The layer that parameter i of parameters() belongs to, -1 for encoder and head; whether it is the encoder's.
+  Index layer_of(Index i) const;
+  bool is_of_encoder(Index i) const;
 
   core::ParameterList& parameters();
   const core::ParameterList& parameters() const;
@@ -61,6 +79,10 @@ class Model {
   Index num_weights() const;
   /// Draws all parameters from (seed, name). `graph` is needed by Initializer::kVirgo only; throws Error without it.
   void initialize(std::uint64_t seed, const core::Graph* graph = nullptr);
+
+  /// Records the encoder: from the features to the state before layer 0, carried tensors included. The identity without
+  /// an encoder.
+  State encode(Tape& tape, const Block& block, State in) const;
 
   /// Records layer l in [0, num_layers()) on the tape. The state before layer 0 has the features as x and nothing
   /// carried. With `embedding`, layer num_layers() - 1 also gives the rows that the output layer or head reads.

@@ -37,8 +37,10 @@ class SageLayer final : public Layer {
       const core::Sources dense{core::densify(tape, x.rows), x.own};
       return neighbour_(tape, core::max(tape, block, core::src(dense)));
     }
-    // The mean is linear, so the narrower side of the weight is what gets aggregated.
-    if (tape.is_sparse(x.rows) || neighbour_.out_width() < neighbour_.in_width()) {
+    // The mean is linear, so the narrower side of the weight is what gets aggregated, but for a history, where rows of
+    // the last epoch must not meet this epoch's weights before they are aggregated.
+    const bool narrower = !tape.context().history && neighbour_.out_width() < neighbour_.in_width();
+    if (tape.is_sparse(x.rows) || narrower) {
       const core::Sources z{core::linear(tape, x.rows, neighbour_.weight()), x.own};
       return core::add_bias(tape, core::mean(tape, block, core::src(z)), *neighbour_.bias());
     }

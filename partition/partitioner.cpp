@@ -1,14 +1,19 @@
 #include "laminar/partition/partitioner.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/partition/balance.hpp"
+#include "laminar/partition/chunks.hpp"
+#include "laminar/partition/metis.hpp"
 
 namespace laminar::partition {
 namespace {
@@ -26,6 +31,31 @@ void check_positive(const std::vector<double>& values, Index count, const char* 
   }
   for (const double v : values) {
     if (!(v > 0 && std::isfinite(v))) throw UsageError(fmt::format("{}: {} is not a positive number", name, v));
+  }
+}
+
+/// Says in the remarks by how much the result misses what was asked of balance.
+void note_imbalance(const core::Graph& graph, const PartitionOptions& o, Partition& result) {
+  const auto note = [&](std::span<const double> weights, double imbalance, const char* what, const char* option) {
+    const std::vector<double> held = part_weights(result.part_of, weights, o.parts);
+    const std::vector<double> limits = part_limits(weights, o.capacity, graph.num_vertices(), o.parts, imbalance);
+    double worst = 0;
+    for (Index p = 0; p < o.parts; ++p) {
+      if (limits[p] > 0) worst = std::max(worst, held[p] / limits[p]);
+    }
+    constexpr double kRounding = 1e-4;  // METIS, in single precision, goes beyond a limit by as much
+    if (worst <= 1 + kRounding) return;
+    result.remarks.push_back(fmt::format("a part holds {:.3f} x its share of {}, --{} {} allows {:.3f}",
+                                         worst * (1 + imbalance), what, option, imbalance, 1 + imbalance));
+  };
+  note(o.vertex_weights, o.imbalance, "the vertices", "imbalance");
+  if (o.edge_imbalance) {
+    note(vertex_costs(graph, 0), *o.edge_imbalance, "the edges", "edge-imbalance");
+  }
+  if (o.train_imbalance && !o.train.empty()) {
+    std::vector<double> train(result.part_of.size(), 0.0);
+    for (const VertexId v : o.train) train[v] = 1;
+    note(train, *o.train_imbalance, "the training vertices", "train-imbalance");
   }
 }
 
@@ -99,6 +129,11 @@ struct Partitioners::Impl {
     const std::lock_guard lock(mutex);
     const auto found = entries.find(name);
     if (found != entries.end()) return found->second;
+    if (name.starts_with("metis") && metis_version().empty()) {
+      throw UsageError(fmt::format(
+          "partition strategy '{}' is not in this build; install libmetis-dev and build with LAMINAR_WITH_METIS=ON",
+          name));
+    }
     std::vector<std::string> known;
     for (const auto& [key, entry] : entries) known.push_back(key);
     throw UsageError(fmt::format("partition strategy '{}' is not known; there are {}", name, fmt::join(known, ", ")));
@@ -150,6 +185,7 @@ Partition Partitioners::run(std::string_view name, const core::Graph& graph, con
   for (Index p = 0; p < result.num_parts; ++p) {
     if (sizes[p] == 0) result.remarks.push_back(fmt::format("part {} is empty", p));
   }
+  note_imbalance(graph, options, result);
   return result;
 }
 

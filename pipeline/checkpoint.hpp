@@ -41,6 +41,12 @@ struct Checkpoint {
   Index best_epoch = 0;
   Evaluation best = {};
   std::vector<EpochRecord> epochs;
+  /// Historical rows and gradients, "LAYER/PART/TABLE" with TABLE one of rows, next, z; empty without history.
+  std::vector<core::NamedTensor> history;
+  /// How the graph was cut when they were made: part and chunk of each vertex of the file, and its place in the layout.
+  std::vector<std::int32_t> part_of;
+  std::vector<std::int32_t> chunk_of;
+  std::vector<std::int32_t> place_of;
 };
 
 /// Writes an HDF5 file, beside and renamed into place. Throws Error if it can't be written; what was there stays.

@@ -46,11 +46,30 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                          {"metric", t.metric ? std::string(core::name_of(*t.metric)) : "default"},
                          {"eval_every", t.eval_every},
                          {"select", name_of(t.select)},
-                         {"patience", t.patience},
-                         {"stages", t.topology.stages},
-                         {"parts", t.topology.parts},
-                         {"chunks", t.topology.chunks}};
-  return json{{"model", model}, {"training", training}}.dump(2, ' ', false, json::error_handler_t::replace);
+                         {"patience", t.patience}};
+  const DistributionOptions& d = t.distribution;
+  const HistoryOptions& h = d.history;
+  const json distribution = {{"stages", d.topology.stages},
+                             {"parts", d.topology.parts},
+                             {"chunks", d.topology.chunks},
+                             {"schedule", name_of(d.schedule)},
+                             {"staleness", h.staleness},
+                             {"gradient_mode", name_of(h.mode)},
+                             {"history_gradient", name_of(h.gradient)},
+                             {"shuffle", h.shuffle},
+                             {"refresh_every", h.refresh_every},
+                             {"smoothing", h.smoothing},
+                             {"freeze", h.freeze},
+                             {"bfloat16_tables", h.bfloat16_tables},
+                             {"stage_cut_even", d.stage_cut.even},
+                             {"stage_cut", d.stage_cut.at},
+                             {"partition", d.partition},
+                             {"overlap", d.overlap},
+                             {"compress_stage", name_of(d.compression.stage)},
+                             {"compress_halo", name_of(d.compression.halo)},
+                             {"compress_weights", name_of(d.compression.weights)}};
+  return json{{"model", model}, {"training", training}, {"distribution", distribution}}.dump(
+      2, ' ', false, json::error_handler_t::replace);
 }
 
 void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t) {
@@ -100,12 +119,41 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     training.at("eval_every").get_to(t.eval_every);
     t.select = selection_from_name(training.at("select").get<std::string>());
     training.at("patience").get_to(t.patience);
-    training.at("stages").get_to(t.topology.stages);
-    training.at("parts").get_to(t.topology.parts);
-    training.at("chunks").get_to(t.topology.chunks);
+
+    DistributionOptions& d = t.distribution;
+    d = {};
+    if (!all.contains("distribution")) return;
+    const json& distribution = all.at("distribution");
+    distribution.at("stages").get_to(d.topology.stages);
+    distribution.at("parts").get_to(d.topology.parts);
+    distribution.at("chunks").get_to(d.topology.chunks);
+    d.schedule = schedule_from_name(distribution.at("schedule").get<std::string>());
+    HistoryOptions& h = d.history;
+    distribution.at("staleness").get_to(h.staleness);
+    h.mode = gradient_mode_from_name(distribution.at("gradient_mode").get<std::string>());
+    h.gradient = history_gradient_from_name(distribution.at("history_gradient").get<std::string>());
+    distribution.at("shuffle").get_to(h.shuffle);
+    distribution.at("refresh_every").get_to(h.refresh_every);
+    distribution.at("smoothing").get_to(h.smoothing);
+    distribution.at("freeze").get_to(h.freeze);
+    distribution.at("bfloat16_tables").get_to(h.bfloat16_tables);
+    distribution.at("stage_cut_even").get_to(d.stage_cut.even);
+    distribution.at("stage_cut").get_to(d.stage_cut.at);
+    distribution.at("partition").get_to(d.partition);
+    distribution.at("overlap").get_to(d.overlap);
+    d.compression.stage = codec_from_name(distribution.at("compress_stage").get<std::string>());
+    d.compression.halo = codec_from_name(distribution.at("compress_halo").get<std::string>());
+    d.compression.weights = codec_from_name(distribution.at("compress_weights").get<std::string>());
   } catch (const json::exception& e) {
     throw Error(fmt::format("the configuration can't be read: {}", e.what()));
   }
+}
+
+bool same_training(const layers::ModelOptions& model_a, const TrainOptions& a, const layers::ModelOptions& model_b,
+                   const TrainOptions& b) {
+  TrainOptions elsewhere = b;
+  elsewhere.distribution = a.distribution;
+  return to_json(model_a, a) == to_json(model_b, elsewhere);
 }
 
 }  // namespace laminar::pipeline

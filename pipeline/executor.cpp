@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
 #include "laminar/core/tape.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
@@ -13,138 +16,419 @@ using core::Tensor;
 using core::Var;
 using layers::State;
 
-namespace {
-
-State input_state(Tape& tape, const ChunkData& chunk) {
-  return {chunk.sparse_features ? tape.input(chunk.sparse_features) : tape.input(chunk.features, false), {}, 0};
-}
-
-}  // namespace
-
 struct Executor::Recorded {
   Tape tape;
   State in;
   State out;
+  /// Whether gradients flow to the sources of the layer.
+  bool learnt_sources = false;
 };
 
-/// Where a chunk stands within an epoch.
-struct Executor::ChunkRun {
+/// Where a slice stands within an epoch.
+struct Executor::SliceRun {
   std::vector<std::unique_ptr<Recorded>> layers;
-  // Forward: the state between layers; backward: the gradient of the state.
+  /// Forward: the state between layers; backward: the gradient of the state.
   Tensor x;
   std::vector<Tensor> carried;
+  /// Constant carried tensors made again by this stage.
+  std::unique_ptr<Recorded> encoder;
 };
 
-Executor::Executor(const layers::Model& model, std::vector<ChunkData> chunks, std::shared_ptr<core::MemoryPool> pool)
-    : model_(model), chunks_(std::move(chunks)), pool_(std::move(pool)) {}
+CutGraph::CutGraph(partition::Layout the_layout, const core::Graph& whole)
+    : layout(std::move(the_layout)), graph(layout.renumber(whole)) {}
 
-core::TapeContext Executor::context(Index layer) const {
-  return {.pool = pool_, .dtype = model_.options().precision, .layer = static_cast<std::uint64_t>(layer)};
+FeatureNeed needs_features(const layers::Model& model, const DevicePlace& place, bool recompute_carried) {
+  if (place.is_first()) return model.has_encoder() ? FeatureNeed::kOwn : FeatureNeed::kOwnAndHalo;
+  return recompute_carried && model.num_carried() > 0 ? FeatureNeed::kOwn : FeatureNeed::kNone;
 }
 
-double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkLoss& loss) {
-  times_ = {};
+Features load_device_features(const core::RowSource& source, const layers::Model& model, const CutGraph& cut,
+                              const DevicePlace& place, FeatureNeed need, core::MemoryPool* pool) {
+  if (need == FeatureNeed::kNone) return {};
+  const PartMap map(cut.graph, cut.layout, place.part);
+  std::vector<core::VertexId> ids;
+  const Index rows = need == FeatureNeed::kOwn ? map.own().size() : map.num_rows();
+  for (Index r = 0; r < rows; ++r) ids.push_back(cut.layout.file_ids()[static_cast<std::size_t>(map.vertex_of(r))]);
+  return load_features(source, model.options(), ids, pool);
+}
+
+std::unique_ptr<Executor> Executor::whole(const layers::Model& model, const core::Dataset& data,
+                                          std::shared_ptr<core::MemoryPool> pool) {
+  const auto graph = data.graph();
+  ExecutorSetup setup;
+  setup.model = &model;
+  setup.place.layer_end = model.num_layers();
+  setup.cut = std::make_shared<CutGraph>(partition::Layout(graph->num_vertices()), *graph);
+  setup.features = load_device_features(data.features(), model, *setup.cut, setup.place,
+                                        needs_features(model, setup.place, false), pool.get());
+  setup.pool = std::move(pool);
+  return std::make_unique<Executor>(std::move(setup));
+}
+
+Executor::Executor(ExecutorSetup setup)
+    : setup_(std::move(setup)), map_(setup_.cut->graph, setup_.cut->layout, setup_.place.part) {
+  const partition::Layout& layout = setup_.cut->layout;
+  const core::Graph& graph = setup_.cut->graph;
+  ids_.reserve(static_cast<std::size_t>(map_.num_rows()));
+  for (Index r = 0; r < map_.num_rows(); ++r) {
+    ids_.push_back(layout.file_ids()[static_cast<std::size_t>(map_.vertex_of(r))]);
+  }
+  if (layout.num_chunks() == 1) {
+    slices_.push_back(make_slice(graph, layout, map_, -1));
+    slices_.front().chunk = 0;
+    part_ = &slices_.front();
+  } else {
+    for (Index c = 0; c < layout.num_chunks(); ++c) slices_.push_back(make_slice(graph, layout, map_, c));
+    whole_part_ = std::make_unique<Slice>(make_slice(graph, layout, map_, -1));
+    part_ = whole_part_.get();
+  }
+  if (setup_.place.num_parts > 1) {
+    if (setup_.communicator == nullptr) throw Error("[executor] several parts need a communicator");
+    halo_ =
+        std::make_unique<Halo>(map_, *setup_.communicator, setup_.place.stage * setup_.place.num_parts, setup_.pool);
+  } else {
+    whole_graph_ = std::make_unique<core::Block>(part_->block);
+  }
+  const auto num_layers = static_cast<std::size_t>(setup_.model->num_layers());
+  exact_.resize(num_layers);
+  history_.resize(num_layers);
+  for (Index l = setup_.place.layer_begin; l < setup_.place.layer_end; ++l) {
+    exact_[l] = std::make_unique<ExactTable>(map_, slices_, l, halo_.get(), setup_.pool);
+    if (with_history()) {
+      history_[l] = std::make_unique<HistoryTable>(map_, ids_, setup_.history, l, halo_.get(), setup_.pool);
+    }
+  }
+  exchange_ = std::make_unique<DeviceExchange>(setup_.features, exact_, history_);
+}
+
+Executor::~Executor() = default;
+
+bool Executor::with_history() const { return setup_.history.staleness > 0 && setup_.cut->layout.num_chunks() > 1; }
+bool Executor::sends_carried() const { return setup_.model->num_carried() > 0 && !setup_.recompute_carried; }
+
+core::TapeContext Executor::context(Index layer) const {
+  // A device that holds the whole graph as one slice needs no exchange; its layers may project before they aggregate.
+  const bool alone = halo_ == nullptr && slices_.size() == 1;
+  return {.pool = setup_.pool,
+          .dtype = setup_.model->options().precision,
+          .layer = static_cast<std::uint64_t>(layer),
+          .exchange = alone ? nullptr : exchange_.get()};
+}
+
+core::TapeContext Executor::training_context(Index layer) {
+  core::TapeContext c = context(layer);
+  c.training = true;
+  c.history = with_history();
+  c.seed = seed_;
+  c.epoch = static_cast<std::uint64_t>(epoch_);
+  return c;
+}
+
+State Executor::features_of(Tape& tape, const Slice& slice) const {
+  const Features& f = setup_.features;
+  const Index rows = f.sparse ? f.sparse.rows() : f.dense.rows();
+  const bool all = slice.rows.begin == 0 && slice.rows.end == rows;
+  if (f.sparse) return {tape.input(all ? f.sparse : f.sparse.slice_rows(slice.rows.begin, slice.rows.end)), {}, 0};
+  return {tape.input(all ? f.dense : f.dense.slice_rows(slice.rows.begin, slice.rows.end), false), {}, 0};
+}
+
+void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
+  const layers::Model& model = *setup_.model;
+  const Index device = stage * setup_.place.num_parts + setup_.place.part;
+  Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
+  const auto receive = [&](Index cols) {
+    Tensor t(slice.rows.size(), cols, model.options().precision, setup_.pool.get(),
+             kind == Tag::Kind::kState ? core::MemoryPurpose::kActivations : core::MemoryPurpose::kGradients);
+    setup_.communicator->receive(device, tag, t, cause);
+    ++tag.item;
+    return t;
+  };
+  const Index boundary = kind == Tag::Kind::kState ? setup_.place.layer_begin : setup_.place.layer_end;
+  run.x = receive(model.width_after(boundary - 1));
+  run.carried.clear();
+  if (!sends_carried()) return;
+  for (Index i = 0; i < model.num_carried(); ++i) run.carried.push_back(receive(model.options().hidden));
+}
+
+void Executor::send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
+  const layers::Model& model = *setup_.model;
+  const Index device = stage * setup_.place.num_parts + setup_.place.part;
+  Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
+  const auto send = [&](Tensor t, Index cols) {
+    // What got no gradient has gradient 0.
+    if (!t) t = Tensor::zeros(slice.rows.size(), cols, model.options().precision, setup_.pool.get());
+    setup_.communicator->send(device, tag, t, cause);
+    ++tag.item;
+  };
+  const Index boundary = kind == Tag::Kind::kState ? setup_.place.layer_end : setup_.place.layer_begin;
+  send(std::exchange(run.x, Tensor()), model.width_after(boundary - 1));
+  if (sends_carried()) {
+    for (Index i = 0; i < model.num_carried(); ++i) {
+      send(i < static_cast<Index>(run.carried.size()) ? run.carried[i] : Tensor(), model.options().hidden);
+    }
+  }
+  run.carried.clear();
+}
+
+void Executor::recompute_carried(SliceRun& run, const Slice& slice) {
+  // Masks are those of layer 0, where the encoder stands.
+  run.encoder = std::make_unique<Recorded>(Recorded{Tape(training_context(0)), {}, {}});
+  Tape& tape = run.encoder->tape;
+  run.encoder->out = setup_.model->encode(tape, slice.block, features_of(tape, slice));
+  run.carried.clear();
+  for (const Var v : run.encoder->out.carried) run.carried.push_back(tape.value(v));
+  tape.finish_forward({});
+}
+
+double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkOrder& order,
+                     const ChunkLoss& loss, const std::function<void(Index)>& layer_done) {
+  seed_ = seed;
+  epoch_ = epoch;
   live_tape_bytes_ = 0;
+  loss_ms_ = 0;
+  spans_.clear();
   double total = 0;
-  std::vector<ChunkRun> runs(chunks_.size());
-  for (ChunkRun& run : runs) run.layers.resize(static_cast<std::size_t>(model_.num_layers()));
+  const auto num_layers = static_cast<std::size_t>(setup_.model->num_layers());
+  for (const auto& table : history_) {
+    if (table != nullptr) table->begin_epoch(epoch, order);
+  }
+  std::vector<SliceRun> runs(slices_.size());
+  for (SliceRun& run : runs) run.layers.resize(num_layers);
+  std::vector<std::size_t> backwards_left(num_layers, slices_.size());
+  const Communicator* communicator = setup_.communicator;
+  Stopwatch watch;
+  double now = 0;
   for (const Step& step : steps) {
-    ChunkRun& run = runs[static_cast<std::size_t>(step.chunk)];
-    Stopwatch watch;
-    if (step.kind == Step::Kind::kBackward) {
-      backward(run, step);
-      times_.backward_ms += watch.lap_ms();
-      continue;
+    SliceRun& run = runs[static_cast<std::size_t>(step.chunk)];
+    const Slice& slice = slices_[static_cast<std::size_t>(step.chunk)];
+    StepSpan span{step, now, 0, 0, 0};
+    const double waited = communicator == nullptr ? 0 : communicator->wait_ms();
+    const double sent = communicator == nullptr ? 0 : communicator->send_ms();
+    run_step(step, run, slice);
+    const bool is_forward = step.kind == Step::Kind::kForward || step.kind == Step::Kind::kRead;
+    if (is_forward) {
+      std::size_t live = 0;
+      for (const SliceRun& r : runs) {
+        for (const auto& recorded : r.layers) live += recorded ? recorded->tape.saved_bytes() : 0;
+      }
+      live_tape_bytes_ = std::max(live_tape_bytes_, live);
     }
-    forward(run, chunks_[static_cast<std::size_t>(step.chunk)], step, seed, epoch);
-    times_.forward_ms += watch.lap_ms();
-    std::size_t live = 0;
-    for (const ChunkRun& r : runs) {
-      for (const auto& recorded : r.layers) live += recorded ? recorded->tape.saved_bytes() : 0;
+    if (is_forward && step.layer_end == setup_.model->num_layers()) {
+      Stopwatch loss_watch;
+      total += loss_of(run, slice, loss);
+      loss_ms_ += loss_watch.lap_ms();
     }
-    live_tape_bytes_ = std::max(live_tape_bytes_, live);
-    if (step.layer_end < model_.num_layers()) continue;
-    Tensor gradient(run.x.rows(), run.x.cols(), run.x.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
-    total += loss(step.chunk, run.x, gradient);
-    run.x = gradient;
-    run.carried.clear();
-    times_.loss_ms += watch.lap_ms();
+    if (step.kind == Step::Kind::kBackward || step.kind == Step::Kind::kBackwardRest) {
+      for (Index l = step.layer_end - 1; l >= step.layer_begin; --l) {
+        if (--backwards_left[l] > 0) continue;
+        // Before the gradients of the layer are complete, those of stale reads must be in.
+        if (history_[l] != nullptr) history_[l]->finish_epoch();
+        if (layer_done) layer_done(l);
+      }
+    }
+    span.begin_ms = std::exchange(now, now + watch.lap_ms());
+    span.end_ms = now;
+    span.wait_ms = communicator == nullptr ? 0 : communicator->wait_ms() - waited;
+    span.send_ms = communicator == nullptr ? 0 : communicator->send_ms() - sent;
+    spans_.push_back(span);
   }
   return total;
 }
 
-void Executor::forward(ChunkRun& run, const ChunkData& chunk, const Step& step, std::uint64_t seed, Index epoch) {
-  for (Index l = step.layer_begin; l < step.layer_end; ++l) {
-    core::TapeContext context = this->context(l);
-    context.training = true;
-    context.seed = seed;
-    context.epoch = static_cast<std::uint64_t>(epoch);
-    auto recorded = std::make_unique<Recorded>(Recorded{Tape(context), {}, {}});
-    Tape& tape = recorded->tape;
-    if (l == 0) {
-      recorded->in = input_state(tape, chunk);
-    } else {
-      recorded->in.x = tape.input(std::exchange(run.x, Tensor()), true);
-      for (Tensor& t : run.carried) recorded->in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
+void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
+  const DevicePlace& place = setup_.place;
+  switch (step.kind) {
+    case Step::Kind::kForward:
+    case Step::Kind::kPublish:
+      if (step.layer_begin == place.layer_begin && !place.is_first()) {
+        receive_state(run, slice, Tag::Kind::kState, place.stage - 1, Cause::kStageForward);
+        if (setup_.recompute_carried && setup_.model->num_carried() > 0) recompute_carried(run, slice);
+      }
+      if (step.kind == Step::Kind::kPublish) {
+        publish(run, slice, step.layer_begin);
+        return;
+      }
+      for (Index l = step.layer_begin; l < step.layer_end; ++l) {
+        forward(run, slice, l, with_history() ? DeviceExchange::Mode::kHistory : DeviceExchange::Mode::kPass);
+      }
+      break;
+    case Step::Kind::kRead:
+      forward(run, slice, step.layer_begin, DeviceExchange::Mode::kRead);
+      break;
+    case Step::Kind::kBackward:
+    case Step::Kind::kBackwardSources:
+      if (step.layer_end == place.layer_end && !place.is_last()) {
+        receive_state(run, slice, Tag::Kind::kStateGradient, place.stage + 1, Cause::kStageBackward);
+      }
+      if (step.kind == Step::Kind::kBackwardSources) {
+        backward_to_sources(run, slice, step.layer_begin);
+        return;
+      }
+      for (Index l = step.layer_end - 1; l >= step.layer_begin; --l) {
+        backward_to_sources(run, slice, l);
+        backward_rest(run, slice, l);
+      }
+      break;
+    case Step::Kind::kBackwardRest:
+      backward_rest(run, slice, step.layer_begin);
+      break;
+  }
+  const bool is_forward = step.kind == Step::Kind::kForward || step.kind == Step::Kind::kRead;
+  if (is_forward && step.layer_end == place.layer_end && !place.is_last()) {
+    send_state(run, slice, Tag::Kind::kState, place.stage + 1, Cause::kStageForward);
+  }
+  if (!is_forward && step.layer_begin == place.layer_begin) {
+    if (run.encoder != nullptr) {
+      for (std::size_t i = 0; i < run.carried.size(); ++i) {
+        run.encoder->tape.add_gradient(run.encoder->out.carried[i], std::exchange(run.carried[i], Tensor()));
+      }
+      run.encoder->tape.backward();
+      run.encoder.reset();
     }
-    recorded->out = model_.forward(l, tape, chunk.block, recorded->in);
-    run.x = tape.value(recorded->out.x);
-    run.carried.clear();
-    for (const Var v : recorded->out.carried) run.carried.push_back(tape.value(v));
-    // The state lives on in `run` and in the next tape; this one keeps only what its own backward reads.
-    tape.finish_forward({});
-    run.layers[static_cast<std::size_t>(l)] = std::move(recorded);
+    if (!place.is_first()) send_state(run, slice, Tag::Kind::kStateGradient, place.stage - 1, Cause::kStageBackward);
   }
 }
 
-void Executor::backward(ChunkRun& run, const Step& step) {
-  for (Index l = step.layer_end - 1; l >= step.layer_begin; --l) {
-    Recorded& recorded = *run.layers[static_cast<std::size_t>(l)];
-    Tape& tape = recorded.tape;
-    tape.add_gradient(recorded.out.x, std::exchange(run.x, Tensor()));
-    for (std::size_t i = 0; i < run.carried.size(); ++i) {
-      tape.add_gradient(recorded.out.carried[i], std::exchange(run.carried[i], Tensor()));
-    }
-    tape.backward_to_sources();
+void Executor::publish(SliceRun& run, const Slice& slice, Index layer) {
+  core::TapeContext context = training_context(layer);
+  context.record = false;
+  Tape tape(context);
+  State in;
+  if (layer == 0) {
+    in = features_of(tape, slice);
+  } else {
+    in.x = tape.input(run.x, true);
+    for (const Tensor& t : run.carried) in.carried.push_back(tape.input(t, true));
+  }
+  exchange_->begin({DeviceExchange::Mode::kPublish, &slice, layer, Cause::kHaloForward, &tape.context()});
+  try {
+    setup_.model->forward(layer, tape, slice.block, std::move(in));
+  } catch (const Published&) {
+    return;
+  }
+}
+
+void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode) {
+  auto recorded = std::make_unique<Recorded>(Recorded{Tape(training_context(layer)), {}, {}});
+  Tape& tape = recorded->tape;
+  if (layer == 0) {
+    recorded->in = features_of(tape, slice);
+  } else {
+    recorded->in.x = tape.input(std::exchange(run.x, Tensor()), true);
+    for (Tensor& t : run.carried) recorded->in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
+  }
+  exchange_->begin({mode, &slice, layer, Cause::kHaloForward, &tape.context()});
+  recorded->out = setup_.model->forward(layer, tape, slice.block, recorded->in);
+  recorded->learnt_sources = exchange_->kind() == DeviceExchange::Kind::kLearnt;
+  run.x = tape.value(recorded->out.x);
+  run.carried.clear();
+  for (const Var v : recorded->out.carried) run.carried.push_back(tape.value(v));
+  // The state lives on in `run` and in the next tape; this one keeps only what its own backward reads.
+  tape.finish_forward({});
+  run.layers[static_cast<std::size_t>(layer)] = std::move(recorded);
+}
+
+double Executor::loss_of(SliceRun& run, const Slice& slice, const ChunkLoss& loss) {
+  Tensor gradient(run.x.rows(), run.x.cols(), run.x.dtype(), setup_.pool.get(), core::MemoryPurpose::kGradients);
+  const double value = loss(slice.chunk, run.x, gradient);
+  run.x = gradient;
+  run.carried.clear();
+  return value;
+}
+
+void Executor::backward_to_sources(SliceRun& run, const Slice& slice, Index layer) {
+  Recorded& recorded = *run.layers[static_cast<std::size_t>(layer)];
+  Tape& tape = recorded.tape;
+  tape.add_gradient(recorded.out.x, std::exchange(run.x, Tensor()));
+  for (std::size_t i = 0; i < run.carried.size(); ++i) {
+    tape.add_gradient(recorded.out.carried[i], std::exchange(run.carried[i], Tensor()));
+  }
+  run.carried.clear();
+  if (with_history() && recorded.learnt_sources) return;  // the history runs the tape down itself
+  tape.backward_to_sources();
+  if (slices_.size() == 1 || !recorded.learnt_sources) return;
+  exact_[layer]->add_gradient(slice, tape.take_source_gradient());
+}
+
+void Executor::backward_rest(SliceRun& run, const Slice& slice, Index layer) {
+  Recorded& recorded = *run.layers[static_cast<std::size_t>(layer)];
+  Tape& tape = recorded.tape;
+  if (!recorded.learnt_sources) {
     tape.backward_from_sources(tape.take_source_gradient());
-    run.carried.clear();
-    if (l > 0) {
-      run.x = tape.take_gradient(recorded.in.x);
-      for (const Var v : recorded.in.carried) run.carried.push_back(tape.take_gradient(v));
-    }
-    run.layers[static_cast<std::size_t>(l)].reset();
+  } else if (with_history()) {
+    tape.backward_from_sources(history_[layer]->backward(slice, tape, whole_graph_.get()));
+  } else if (slices_.size() == 1) {
+    tape.backward_from_sources(exact_[layer]->pass_back(slice, tape.take_source_gradient()));
+  } else {
+    tape.backward_from_sources(exact_[layer]->take_gradient(slice));
   }
+  if (layer > 0) {
+    run.x = tape.take_gradient(recorded.in.x);
+    for (const Var v : recorded.in.carried) run.carried.push_back(tape.take_gradient(v));
+  }
+  run.layers[static_cast<std::size_t>(layer)].reset();
 }
 
-std::size_t Executor::sparse_feature_bytes() const {
-  std::size_t bytes = 0;
-  for (const ChunkData& chunk : chunks_) bytes += chunk.sparse_features.bytes();
-  return bytes;
+void Executor::refresh_history(std::uint64_t seed, Index epoch) {
+  if (!with_history()) return;
+  seed_ = seed;
+  epoch_ = epoch;
+  exact_forward(true, DeviceExchange::Mode::kRefresh, false);
 }
 
-Prediction Executor::predict(Index chunk_index, bool embedding) const {
-  const ChunkData& chunk = chunks_[static_cast<std::size_t>(chunk_index)];
+Prediction Executor::predict(bool embedding) { return exact_forward(false, DeviceExchange::Mode::kPass, embedding); }
+
+Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, bool embedding) {
+  const layers::Model& model = *setup_.model;
+  const DevicePlace& place = setup_.place;
+  const Slice& slice = *part_;
+  const Cause cause = training ? Cause::kHaloForward : Cause::kEvaluation;
+  const auto context_of = [&](Index layer) {
+    core::TapeContext c = training ? training_context(layer) : context(layer);
+    c.record = false;
+    return c;
+  };
   Prediction result;
-  std::vector<Tensor> carried;
-  for (Index l = 0; l < model_.num_layers(); ++l) {
-    core::TapeContext context = this->context(l);
-    context.record = false;
-    Tape tape(context);
+  SliceRun run;
+  if (!place.is_first()) {
+    receive_state(run, slice, Tag::Kind::kState, place.stage - 1, training ? Cause::kStageForward : cause);
+    if (setup_.recompute_carried && model.num_carried() > 0) {
+      Tape tape(context_of(0));
+      const State made = model.encode(tape, slice.block, features_of(tape, slice));
+      for (const Var v : made.carried) run.carried.push_back(tape.value(v));
+    }
+  }
+  for (Index l = place.layer_begin; l < place.layer_end; ++l) {
+    Tape tape(context_of(l));
     State in;
     if (l == 0) {
-      in = input_state(tape, chunk);
+      in = features_of(tape, slice);
     } else {
-      in.x = tape.input(std::exchange(result.outputs, Tensor()), false);
-      for (Tensor& t : carried) in.carried.push_back(tape.input(std::exchange(t, Tensor()), false));
+      in.x = tape.input(std::exchange(run.x, Tensor()), true);
+      for (Tensor& t : run.carried) in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
     }
+    exchange_->begin({mode, &slice, l, cause, &tape.context()});
     Var read;
-    const State out = model_.forward(l, tape, chunk.block, in, embedding ? &read : nullptr);
-    result.outputs = tape.value(out.x);
+    const State out = model.forward(l, tape, slice.block, std::move(in), embedding ? &read : nullptr);
+    run.x = tape.value(out.x);
     if (read && !tape.is_sparse(read)) result.embedding = tape.value(read);
-    carried.clear();
-    for (const Var v : out.carried) carried.push_back(tape.value(v));
+    run.carried.clear();
+    for (const Var v : out.carried) run.carried.push_back(tape.value(v));
   }
+  if (!place.is_last()) {
+    send_state(run, slice, Tag::Kind::kState, place.stage + 1, training ? Cause::kStageForward : cause);
+    return {};
+  }
+  result.outputs = std::move(run.x);
   return result;
+}
+
+std::vector<StalenessError> Executor::staleness() const {
+  std::vector<StalenessError> errors;
+  for (Index l = setup_.place.layer_begin; l < setup_.place.layer_end; ++l) {
+    errors.push_back(history_[l] == nullptr ? StalenessError{} : history_[l]->staleness());
+  }
+  return errors;
 }
 
 }  // namespace laminar::pipeline

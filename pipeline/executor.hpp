@@ -1,24 +1,57 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "laminar/core/block.hpp"
 #include "laminar/layers/model.hpp"
+#include "laminar/pipeline/device_exchange.hpp"
 #include "laminar/pipeline/schedule.hpp"
+#include "laminar/pipeline/step_span.hpp"
 
 namespace laminar::pipeline {
 
-/// A chunk of the graph as a device holds it.
-struct ChunkData {
-  core::Block block;
-  /// Input features of the chunk's own rows: one of the two.
-  core::Tensor features;
-  core::SparseMatrix sparse_features;
+/// Which part of the work a device has.
+struct DevicePlace {
+  Index stage = 0;
+  Index num_stages = 1;
+  Index part = 0;
+  Index num_parts = 1;
+  /// Layers of the stage.
+  Index layer_begin = 0;
+  Index layer_end = 0;
+  Index device() const { return stage * num_parts + part; }
+  bool is_first() const { return stage == 0; }
+  bool is_last() const { return stage == num_stages - 1; }
 };
 
-/// What a forward pass without training gives.
+/// The graph as it is cut; shared by the devices of a process.
+struct CutGraph {
+  partition::Layout layout;
+  /// Renumbered by the layout.
+  core::Graph graph;
+  /// Cuts `graph`, numbered as in the file.
+  CutGraph(partition::Layout layout, const core::Graph& graph);
+};
+
+/// What an executor is made of; all pointers but `communicator` (null on one device) are set, and outlive it.
+struct ExecutorSetup {
+  const layers::Model* model = nullptr;
+  DevicePlace place;
+  std::shared_ptr<const CutGraph> cut;
+  /// Input features of the device's own rows, followed by those of its halo if the model has no encoder; empty if the
+  /// stage needs none. See needs_features().
+  Features features;
+  HistoryOptions history;
+  /// Whether constant carried tensors are made again from the features rather than sent.
+  bool recompute_carried = false;
+  Communicator* communicator = nullptr;
+  std::shared_ptr<core::MemoryPool> pool;
+};
+
+/// What a forward pass without training gives: rows of the device's own vertices, in the layout's order. Empty but on
+/// the last stage.
 struct Prediction {
   /// [num_rows, outputs]
   core::Tensor outputs;
@@ -26,49 +59,95 @@ struct Prediction {
   core::Tensor embedding;
 };
 
-/// The loss of one chunk: returns its share of the global loss and writes the gradient of `outputs`.
+/// The loss of one slice: returns its share of the global loss and writes the gradient of `outputs`.
 using ChunkLoss = std::function<double(Index chunk, const core::Tensor& outputs, core::Tensor& gradient)>;
 
-/// Milliseconds a device spent.
-struct StepTimes {
-  double forward_ms = 0;
-  double loss_ms = 0;
-  double backward_ms = 0;
-};
-
-/// Runs a device's step list over its chunks: one tape a (chunk, layer), freed as soon as its backward has run.
+/// Runs a device's step list over its slices: one tape a (chunk, layer), freed as soon as its backward has run.
 /// Parameter gradients add up in the model. Not thread-safe; call inside the device's arena.
 class Executor {
  public:
-  /// `model` and `pool` must outlive the executor.
-  Executor(const layers::Model& model, std::vector<ChunkData> chunks, std::shared_ptr<core::MemoryPool> pool);
+  explicit Executor(ExecutorSetup setup);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
 
-  /// One pass over `steps` with the dropout masks of (seed, epoch). Returns the sum of the chunks' losses.
-  double run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkLoss& loss);
-  const StepTimes& times() const { return times_; }
+  /// One device with the whole graph, in the file's order.
+  static std::unique_ptr<Executor> whole(const layers::Model& model, const core::Dataset& data,
+                                         std::shared_ptr<core::MemoryPool> pool);
+
+  /// One pass over `steps` with the dropout masks of (seed, epoch). Returns the sum of the slices' losses.
+  /// `layer_done(l)` is called when the last backward of layer l has run, so that its gradients can travel.
+  double run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkOrder& order,
+             const ChunkLoss& loss, const std::function<void(Index)>& layer_done = {});
+  /// Fills the history with an exact forward pass with the masks of (seed, epoch).
+  void refresh_history(std::uint64_t seed, Index epoch);
+
+  /// The exact forward pass without dropout, layer by layer, nothing recorded; through all stages and parts.
+  Prediction predict(bool embedding = false);
+
+  /// Of the last run().
+  const std::vector<StepSpan>& spans() const { return spans_; }
+  /// Time in the loss within steps.
+  double loss_ms() const { return loss_ms_; }
   /// Largest sum of saved activations that were alive at once in the last run().
   std::size_t live_tape_bytes() const { return live_tape_bytes_; }
+  /// By layer of the stage; zeros without history.
+  std::vector<StalenessError> staleness() const;
 
-  const std::vector<ChunkData>& chunks() const { return chunks_; }
+  const DevicePlace& place() const { return setup_.place; }
+  const PartMap& map() const { return map_; }
+  const std::vector<Slice>& slices() const { return slices_; }
+  const Features& features() const { return setup_.features; }
+  HistoryTable* history(Index layer) { return history_[static_cast<std::size_t>(layer)].get(); }
   /// Bytes of sparse input features, which the pool does not meter.
-  std::size_t sparse_feature_bytes() const;
-
-  /// The exact forward pass of a chunk without dropout, layer by layer, nothing recorded.
-  Prediction predict(Index chunk, bool embedding = false) const;
+  std::size_t sparse_feature_bytes() const { return setup_.features.sparse.bytes(); }
 
  private:
-  /// What one layer's tape needs for its backward.
   struct Recorded;
-  struct ChunkRun;
+  struct SliceRun;
   core::TapeContext context(Index layer) const;
-  void forward(ChunkRun& run, const ChunkData& chunk, const Step& step, std::uint64_t seed, Index epoch);
-  void backward(ChunkRun& run, const Step& step);
+  core::TapeContext training_context(Index layer);
+  bool sends_carried() const;
+  bool with_history() const;
+  layers::State features_of(core::Tape& tape, const Slice& slice) const;
+  void receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
+  void send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
+  void recompute_carried(SliceRun& run, const Slice& slice);
+  void run_step(const Step& step, SliceRun& run, const Slice& slice);
+  void forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode);
+  void publish(SliceRun& run, const Slice& slice, Index layer);
+  void backward_to_sources(SliceRun& run, const Slice& slice, Index layer);
+  void backward_rest(SliceRun& run, const Slice& slice, Index layer);
+  double loss_of(SliceRun& run, const Slice& slice, const ChunkLoss& loss);
+  Prediction exact_forward(bool training, DeviceExchange::Mode mode, bool embedding);
 
-  const layers::Model& model_;
-  std::vector<ChunkData> chunks_;
-  std::shared_ptr<core::MemoryPool> pool_;
-  StepTimes times_;
+  ExecutorSetup setup_;
+  PartMap map_;
+  /// File id of each table row.
+  std::vector<core::VertexId> ids_;
+  std::vector<Slice> slices_;
+  /// The whole part as one slice; slices_.front() if there is one chunk.
+  const Slice* part_ = nullptr;
+  std::unique_ptr<Slice> whole_part_;
+  std::unique_ptr<core::Block> whole_graph_;
+  std::unique_ptr<Halo> halo_;
+  std::vector<std::unique_ptr<ExactTable>> exact_;
+  std::vector<std::unique_ptr<HistoryTable>> history_;
+  std::unique_ptr<DeviceExchange> exchange_;
+
+  std::uint64_t seed_ = 0;
+  Index epoch_ = 0;
+  std::vector<StepSpan> spans_;
+  double loss_ms_ = 0;
   std::size_t live_tape_bytes_ = 0;
 };
+
+/// Whether a device needs input features, and of which rows: none, its own, or its halo's too.
+enum class FeatureNeed : std::uint8_t { kNone, kOwn, kOwnAndHalo };
+FeatureNeed needs_features(const layers::Model& model, const DevicePlace& place, bool recompute_carried);
+
+/// Features as `need` says, of the part that `place` names.
+Features load_device_features(const core::RowSource& source, const layers::Model& model, const CutGraph& cut,
+                              const DevicePlace& place, FeatureNeed need, core::MemoryPool* pool);
 
 }  // namespace laminar::pipeline

@@ -62,20 +62,24 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
                          : static_cast<std::size_t>(vertices * static_cast<double>(schema.num_features) * width);
 
   const Index degree = std::clamp<Index>(std::lround(edges / vertices), 0, kSampleVertices - 1);
-  ChunkData chunk{core::Block::whole(ring(kSampleVertices, degree)), {}, {}};
+  ExecutorSetup setup;
+  setup.model = &model;
+  setup.place.layer_end = model.num_layers();
+  setup.cut = std::make_shared<CutGraph>(partition::Layout(kSampleVertices), ring(kSampleVertices, degree));
+  setup.pool = pool;
   if (schema.sparse_features) {
     const Index a_row =
         std::clamp<Index>(std::lround(static_cast<double>(schema.feature_entries) / vertices), 1, schema.num_features);
-    chunk.sparse_features = sparse_rows(kSampleVertices, schema.num_features, a_row);
+    setup.features.sparse = sparse_rows(kSampleVertices, schema.num_features, a_row);
   } else {
-    chunk.features = core::Tensor::zeros(kSampleVertices, schema.num_features, model_options.precision, pool.get(),
+    setup.features.dense = core::Tensor::zeros(kSampleVertices, schema.num_features, model_options.precision, pool.get(),
                                          core::MemoryPurpose::kFeatures);
   }
   const auto parameter_gradients = pool->live_bytes(core::MemoryPurpose::kGradients);
-  Executor executor(model, {chunk}, pool);
+  Executor executor(std::move(setup));
   const std::vector<Step> steps = {{Step::Kind::kForward, 0, 0, model.num_layers()},
                                    {Step::Kind::kBackward, 0, 0, model.num_layers()}};
-  executor.run(steps, options.seed, 0, [](Index, const core::Tensor&, core::Tensor& gradient) {
+  executor.run(steps, options.seed, 0, chunk_order(1, options.seed, 0, false), [](Index, const core::Tensor&, core::Tensor& gradient) {
     gradient.fill(0);
     return 0.0;
   });

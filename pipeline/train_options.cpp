@@ -30,9 +30,16 @@ void validate(const TrainOptions& o) {
   at_least(o.patience, 0, "patience");
   at_least(o.checkpoint_every, 0, "checkpoint-every");
   at_least(o.threads, 0, "threads");
-  at_least(o.topology.stages, 1, "stages");
-  at_least(o.topology.parts, 1, "partitions");
-  at_least(o.topology.chunks, 1, "chunks");
+  const DistributionOptions& d = o.distribution;
+  at_least(d.topology.stages, 1, "stages");
+  at_least(d.topology.parts, 1, "partitions");
+  at_least(d.topology.chunks, 1, "chunks");
+  validate(d.history);
+  if (d.schedule == ScheduleKind::kOneForwardOneBackward && d.history.mode == GradientMode::kTruncated) {
+    throw UsageError(
+        "--schedule 1f1b can't go with --gradient-mode truncated: a chunk goes back before those that read it fresh; "
+        "use compensated, or --schedule all-forward");
+  }
   if (!(o.clip_norm >= 0 && std::isfinite(o.clip_norm))) {
     throw UsageError(fmt::format("--clip-norm is {}, expected 0 (off) or more", o.clip_norm));
   }

@@ -2,13 +2,18 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "laminar/core/learning_rate.hpp"
 #include "laminar/core/metrics.hpp"
 #include "laminar/core/optimizer.hpp"
+#include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/history_options.hpp"
+#include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/topology.hpp"
 
 namespace laminar::pipeline {
@@ -21,6 +26,32 @@ enum class Selection : std::uint8_t { kMetric, kLoss };
 std::string_view name_of(Selection selection);
 /// The inverse. Throws UsageError on any other name.
 Selection selection_from_name(std::string_view name);
+
+/// How layers are cut into stages: at places that are given, evenly by number, or so that the costliest stage is cheap.
+struct StageCut {
+  bool even = false;
+  /// First layers of stages 1, 2, ...; empty = by cost.
+  std::vector<Index> at = {};
+};
+
+/// How a training is spread over devices. All but the topology has a sensible default.
+struct DistributionOptions {
+  Topology topology = {};
+  /// With history; without, half steps are ordered by the wavefront.
+  ScheduleKind schedule = ScheduleKind::kAllForwardAllBackward;
+  HistoryOptions history = {};
+  StageCut stage_cut = {};
+  /// Strategy that cuts the graph into parts; "auto" = metis_vol, or laminar's own where METIS is not built in.
+  std::string partition = "auto";
+  /// Instead of a strategy: the part, and the chunk, of each vertex in the file's order.
+  std::shared_ptr<const std::vector<std::int32_t>> part_of = {};
+  std::shared_ptr<const std::vector<std::int32_t>> chunk_of = {};
+  CompressionOptions compression = {};
+  /// Graph parallelism computes interior rows while halos fly.
+  bool overlap = true;
+  /// For devices that are threads of one process.
+  LinkOptions link = {};
+};
 
 /// Everything that defines a training, beside the model and the dataset.
 struct TrainOptions {
@@ -42,8 +73,8 @@ struct TrainOptions {
   Selection select = Selection::kMetric;
   /// Stop when the best epoch is this many epochs ago; 0 = never.
   Index patience = 0;
-  Topology topology = {};
-  /// Threads of the device; 0 = one a core. Does not affect results.
+  DistributionOptions distribution = {};
+  /// Threads of all devices of this process together; 0 = one a core. Does not affect results.
   int threads = 0;
   /// Where the checkpoint goes; empty = nowhere.
   std::filesystem::path checkpoint = {};

@@ -7,6 +7,8 @@
 
 #include "laminar/core/memory.hpp"
 #include "laminar/core/metrics.hpp"
+#include "laminar/pipeline/ledger.hpp"
+#include "laminar/pipeline/step_span.hpp"
 #include "laminar/pipeline/topology.hpp"
 
 namespace laminar::pipeline {
@@ -17,6 +19,13 @@ struct Evaluation {
   double val_metric = 0;
   double test_metric = 0;
   double val_loss = 0;
+};
+
+/// How a device spent an epoch; busy is the rest of its time.
+struct DeviceTimes {
+  double busy_ms = 0;
+  double wait_ms = 0;
+  double send_ms = 0;
 };
 
 /// What an epoch did. Times are this device's; phases but evaluation add up to about epoch_ms.
@@ -39,6 +48,12 @@ struct EpochRecord {
   double evaluation_ms = 0;
   /// Bytes sent between devices, without evaluation; 0 on one device.
   std::uint64_t bytes = 0;
+  /// Of all devices, by cause; those of this epoch's evaluation included.
+  Ledger ledger = {};
+  /// One a device; empty on one device.
+  std::vector<DeviceTimes> devices = {};
+  /// |H_hist - H| / |H| of each layer's source rows, dropout noise of earlier layers included; empty without history.
+  std::vector<double> staleness = {};
 };
 
 /// Why a run ended.
@@ -61,7 +76,12 @@ struct TrainResult {
   Ending ending = Ending::kAllEpochs;
   /// Median without evaluation.
   double epoch_ms = 0;
+  /// Median of EpochRecord::bytes.
   std::uint64_t bytes_per_epoch = 0;
+  Topology topology = {};
+  /// The last epoch's steps of this process's devices, by device; see StepSpan. Rank 0 has its own only.
+  std::vector<std::vector<StepSpan>> spans = {};
+  std::vector<std::string> remarks = {};
   Confusion confusion = {};
   std::vector<EpochRecord> epochs = {};
   /// Peak bytes by purpose, in the order of core::MemoryPurpose, and of all together.

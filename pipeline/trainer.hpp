@@ -11,6 +11,9 @@
 
 namespace laminar::pipeline {
 
+struct Plan;
+class DeviceTrainer;
+
 /// Trains a model on a dataset:
 ///
 ///     auto data = datasets::open("cora.h5");
@@ -23,10 +26,15 @@ class Trainer {
   /// Reads what it needs of `data`, which need not outlive it. Throws UsageError for options out of range, a split that
   /// isn't there, or a metric that doesn't go with the task; Error if the split has no training or validation vertices
   /// with labels.
-  Trainer(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options);
+  ///
+  /// Devices are threads of this process, or, with `rank`, which must outlive the trainer, this process is one of them:
+  /// then all ranks make the same trainer and call the same functions. Throws Error, on all ranks, if their versions,
+  /// options or graphs differ.
+  Trainer(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
+          Transport* rank = nullptr);
   ~Trainer();
 
-  /// Called after every epoch, in the trainer's thread.
+  /// Called after every epoch, in the thread of device 0 (of this process's first device, on other ranks never).
   void observe(std::function<void(const EpochRecord&)> observer);
   /// Asks run() to end after the current epoch, write its checkpoint and return. Safe from a signal handler or another
   /// thread.
@@ -42,8 +50,14 @@ class Trainer {
   /// The state after the last epoch, sharing its tensors with the trainer; make_model() of it is the best epoch's
   /// model.
   Checkpoint checkpoint() const;
-  /// With the weights of the last epoch.
+  /// With the weights of the last epoch; of this process's first device.
   const layers::Model& model() const;
+  const Plan& plan() const;
+
+  /// The loss of one epoch, and its gradients in the devices' models, without a step. For tests and measurements.
+  double compute_gradients(Index epoch);
+  /// Device d of this process.
+  DeviceTrainer& device(Index d);
 
  private:
   struct Impl;

@@ -154,14 +154,15 @@ TEST_CASE("a pull over source ranges gives the backward's bits") {
     if (!aggregation.linear) return;
     std::vector<Tensor> pulled;
     const auto pull_all = [&](Tape& tape, const Whole& whole) {
-      REQUIRE(tape.aggregation()->is_linear());
+      REQUIRE(tape.aggregation()->linear_matrix() != nullptr);
+      const auto matrix = whole.block.adjacency(*tape.aggregation()->linear_matrix(), dtype);
       for (const Index chunks : {1, 3, 7}) {
         const std::vector<Index> cuts = uneven_cuts(n, chunks);
         const std::vector<double> ones(static_cast<std::size_t>(chunks), 1.0);
         Tensor all(n, kAggregationWidth, dtype);
         for (Index c = 0; c < chunks; ++c) {
           Tensor out = all.slice_rows(cuts[c], cuts[c + 1]);
-          tape.aggregation()->pull(cuts[c], cuts[c + 1], whole.dy, {cuts, ones}, out);
+          pull(*matrix, cuts[c], cuts[c + 1], whole.dy, {cuts, ones}, out);
         }
         pulled.push_back(all);
       }
@@ -197,11 +198,12 @@ TEST_CASE("a pull counts consumers by their chunk") {
             for (ReferenceEdge& e : counted) e.value *= coefficient(chunk_of(e.source), chunk_of(e.target));
             const Tensor expected = reference_sum_transposed(counted, whole.dy);
             Tensor found(n, kAggregationWidth, DType::kFloat64);
+            const auto matrix = whole.block.adjacency(*tape.aggregation()->linear_matrix(), DType::kFloat64);
             for (Index c = 0; c < chunks; ++c) {
               std::vector<double> coefficients;
               for (Index t = 0; t < chunks; ++t) coefficients.push_back(coefficient(c, t));
               Tensor out = found.slice_rows(cuts[c], cuts[c + 1]);
-              tape.aggregation()->pull(cuts[c], cuts[c + 1], whole.dy, {cuts, coefficients}, out);
+              pull(*matrix, cuts[c], cuts[c + 1], whole.dy, {cuts, coefficients}, out);
             }
             CHECK(relative_difference(found, expected) <= 1e-14);
           });
@@ -218,25 +220,26 @@ TEST_CASE("a pull that can't be is refused") {
   Tensor out(6, kAggregationWidth, DType::kFloat64);
   const auto& cases = aggregation_cases();
   run_whole(graph, cases.front(), DType::kFloat64, [&](Tape& tape, const Whole& whole) {
-    AggregationNode* node = tape.aggregation();
+    const auto matrix = whole.block.adjacency(*tape.aggregation()->linear_matrix(), DType::kFloat64);
     const PullWeights weights{offsets, ones};
-    CHECK_NOTHROW(node->pull(0, 6, whole.dy, weights, out));
-    CHECK_THROWS_AS(node->pull(0, 7, whole.dy, weights, out), Error);
-    CHECK_THROWS_AS(node->pull(-1, 5, whole.dy, weights, out), Error);
-    CHECK_THROWS_AS(node->pull(4, 3, whole.dy, weights, out), Error);
-    CHECK_THROWS_AS(node->pull(0, 5, whole.dy, weights, out), Error);
-    CHECK_THROWS_AS(node->pull(0, 6, whole.dy.slice_rows(0, 5), weights, out), Error);
-    CHECK_THROWS_AS(node->pull(0, 6, whole.dy.to(DType::kFloat32), weights, out), Error);
+    CHECK_NOTHROW(pull(*matrix, 0, 6, whole.dy, weights, out));
+    CHECK_THROWS_AS(pull(*matrix, 0, 7, whole.dy, weights, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, -1, 5, whole.dy, weights, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 4, 3, whole.dy, weights, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 5, whole.dy, weights, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 6, whole.dy.slice_rows(0, 5), weights, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 6, whole.dy.to(DType::kFloat32), weights, out), Error);
     Tensor narrow(6, 2, DType::kFloat64);
-    CHECK_THROWS_AS(node->pull(0, 6, whole.dy, weights, narrow), Error);
-    CHECK_THROWS_AS(node->pull(0, 6, whole.dy, {std::span(offsets).first(2), ones}, out), Error);
-    CHECK_THROWS_AS(node->pull(0, 6, whole.dy, {std::span(offsets).first(2), std::span(ones).first(1)}, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 6, whole.dy, weights, narrow), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 6, whole.dy, {std::span(offsets).first(2), ones}, out), Error);
+    CHECK_THROWS_AS(pull(*matrix, 0, 6, whole.dy, {std::span(offsets).first(2), std::span(ones).first(1)}, out), Error);
   });
   for (const AggregationCase& aggregation : cases) {
     if (aggregation.linear) continue;
-    run_whole(graph, aggregation, DType::kFloat64, [&](Tape& tape, const Whole& whole) {
-      CHECK_FALSE(tape.aggregation()->is_linear());
-      CHECK_THROWS_AS(tape.aggregation()->pull(0, 6, whole.dy, {offsets, ones}, out), Error);
+    run_whole(graph, aggregation, DType::kFloat64, [&](Tape& tape, const Whole&) {
+      CHECK(tape.aggregation()->linear_matrix() == nullptr);
+      CHECK(tape.linear_matrix() == nullptr);
+      CHECK_THROWS_AS(tape.backward_to_aggregation(), Error);
     });
   }
 }

@@ -158,7 +158,7 @@ TEST_CASE("the registry of importers") {
     find_importer("no such");
     FAIL("an unknown importer was found");
   } catch (const UsageError& error) {
-    CHECK(std::string(error.what()) == "there is no importer 'no such'; there are: debian, npz");
+    CHECK(std::string(error.what()) == "there is no importer 'no such'; there are: debian, edges, metis, npz");
   }
 }
 

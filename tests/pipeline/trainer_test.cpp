@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/pipeline/prepare.hpp"
+#include "laminar/pipeline/executor.hpp"
 #include "laminar/tests/support/datasets.hpp"
 #include "laminar/tests/support/temporary_folder.hpp"
 #include "laminar/tests/support/tensors.hpp"
@@ -233,8 +233,7 @@ TEST_CASE("the model of a checkpoint predicts what the best epoch did") {
   const TrainResult r = trainer.run();
   const layers::Model model = pipeline::make_model(trainer.checkpoint());
   const auto pool = core::MemoryPool::create();
-  const pipeline::Executor executor(model, pipeline::whole_graph(*data, model.options(), pool.get()), pool);
-  const pipeline::Prediction p = executor.predict(0, true);
+  const pipeline::Prediction p = pipeline::Executor::whole(model, *data, pool)->predict(true);
   core::MetricAccumulator accuracy(core::Metric::kAccuracy, core::Task::kClassification, 3);
   accuracy.add(p.outputs, data->labels(), data->split("random").test);
   CHECK(accuracy.value() == r.best.test_metric);
@@ -249,19 +248,21 @@ TEST_CASE("after the first epoch nothing proportional to the graph comes from th
       const auto pool = core::MemoryPool::create();
       layers::Model model(options, data->schema(), pool.get());
       model.initialize(1);
-      pipeline::Executor executor(model, pipeline::whole_graph(*data, options, pool.get()), pool);
-      const auto schedule = pipeline::make_schedule({}, model.num_layers());
+      const auto executor = pipeline::Executor::whole(model, *data, pool);
+      const std::vector<pipeline::Step> steps = {{pipeline::Step::Kind::kForward, 0, 0, model.num_layers()},
+                                                 {pipeline::Step::Kind::kBackward, 0, 0, model.num_layers()}};
       const auto epoch = [&](core::Index e) {
-        executor.run(schedule.devices[0], 1, e, [](core::Index, const core::Tensor&, core::Tensor& gradient) {
-          gradient.fill(1);
-          return 0.0;
-        });
+        executor->run(steps, 1, e, pipeline::chunk_order(1, 1, e, false),
+                      [](core::Index, const core::Tensor&, core::Tensor& gradient) {
+                        gradient.fill(1);
+                        return 0.0;
+                      });
       };
       epoch(0);
       const auto before = pool->heap_allocations();
       for (core::Index e = 1; e < 5; ++e) epoch(e);
       CHECK(pool->heap_allocations() == before);
-      CHECK(executor.live_tape_bytes() > 0);
+      CHECK(executor->live_tape_bytes() > 0);
     }
   }
 }
@@ -283,8 +284,8 @@ TEST_CASE("bad requests are refused before anything is trained") {
   refused([](auto&, auto& t) { t.clip_norm = -1; });
   refused([](auto&, auto& t) { t.learning_rate.base = std::nan(""); });
   refused([](auto&, auto& t) { t.optimizer.beta1 = 1; });
-  refused([](auto&, auto& t) { t.topology.chunks = 4; });
-  refused([](auto&, auto& t) { t.topology.stages = 0; });
+  refused([](auto&, auto& t) { t.distribution.topology.chunks = 1000; });
+  refused([](auto&, auto& t) { t.distribution.topology.stages = 0; });
   refused([](auto&, auto& t) { t.split = "none such"; });
   refused([](auto&, auto& t) { t.metric = core::Metric::kMse; });
   refused([](auto& m, auto&) { m.layer = "none_such"; });

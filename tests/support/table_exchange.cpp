@@ -8,7 +8,7 @@ namespace laminar::testing {
 
 using namespace core;
 
-Tensor TableExchange::sources(const Block& block, const Tensor& own) {
+Tensor TableExchange::sources(const Block& block, const Tensor& own, bool) {
   if (own.rows() != block.num_rows() || own.cols() != table_.cols()) throw Error("the own rows do not fit the table");
   bool identity = block.num_sources() == table_.rows();
   for (Index r = 0; r < block.num_sources(); ++r) identity = identity && block.source_vertices()[r] == r;

@@ -13,7 +13,7 @@ class TableExchange final : public core::SourceExchange {
   explicit TableExchange(core::Tensor table) : table_(std::move(table)) {}
   explicit TableExchange(core::SparseMatrix table) : sparse_table_(std::move(table)) {}
 
-  core::Tensor sources(const core::Block& block, const core::Tensor& own) override;
+  core::Tensor sources(const core::Block& block, const core::Tensor& own, bool constant) override;
   core::SparseMatrix sources(const core::Block& block, const core::SparseMatrix& own) override;
 
  private:

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "laminar/apps/command_line.hpp"
+#include "laminar/apps/partition_input.hpp"
+#include "laminar/partition/partitioner.hpp"
+
+namespace laminar::apps {
+
+/// How a graph is read and partitioned, as laminar-partition and laminar-partition-bench are both asked.
+struct PartitionRequest {
+  std::filesystem::path graph;
+  GraphFormat format = GraphFormat::kAuto;
+  bool directed = false;
+  std::string split;
+  /// Take vertices of weight 1 even if the file weighs them.
+  bool ignore_weights = false;
+  partition::PartitionOptions options;
+  int threads = 0;
+  /// Values in a row, for volumes in bytes.
+  core::Index width = 128;
+};
+
+/// Adds the rows of these options in groups "Graph" and "Partition"; `request` must outlive `line`.
+void add_partition_options(CommandLine& line, PartitionRequest& request);
+
+/// Throws UsageError unless a graph is named, the threads are a possible number, and the width is positive.
+void check(const PartitionRequest& request);
+
+/// The graph, with weights and training vertices moved to where strategies look for them.
+PartitionInput read_input(PartitionRequest& request);
+
+/// A number of parts, or of hosts and devices on each.
+struct PartsShape {
+  /// Parts of the first level, and of each of these; 1 for a plain number.
+  core::Index first = 0;
+  core::Index second = 1;
+};
+/// "8", or "4x8". Throws UsageError "expected ...".
+PartsShape parse_parts(std::string_view text);
+
+/// The texts between commas, without blanks at their ends. Throws UsageError if one is empty.
+std::vector<std::string> split_at_commas(std::string_view text);
+
+/// The registry for people: names, what they do and heed, where they come from.
+std::string strategies_text();
+
+/// laminar if this build has it, else the first strategy there is.
+std::string default_strategy();
+
+}  // namespace laminar::apps

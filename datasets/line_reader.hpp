@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "laminar/core/types.hpp"
+
+// Internal to datasets/.
+namespace laminar::datasets {
+
+/// The lines of a text file, plain or gzip-compressed, in blocks: memory is that of the longest line. Lines end with
+/// LF or CRLF; the last one need not. One thread at a time.
+class LineReader {
+ public:
+  /// Throws Error if there is no such file, or it can't be read.
+  explicit LineReader(const std::filesystem::path& path);
+  ~LineReader();
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  /// Goes to the next line; false at the end. Throws Error where the file is damaged, or a line is beyond 1 GiB.
+  bool next();
+  /// Without its end; valid until the next call of next().
+  std::string_view line() const { return line_; }
+  /// From 1.
+  core::Index number() const { return number_; }
+
+  /// Throws Error "FILE:LINE: text" of the present line, or of another.
+  [[noreturn]] void fail(std::string_view text) const { fail(number_, text); }
+  [[noreturn]] void fail(core::Index number, std::string_view text) const;
+
+ private:
+  struct File;
+  std::unique_ptr<File> file_;
+  std::string_view line_;
+  core::Index number_ = 0;
+};
+
+/// Takes the first word off `rest`: what stands between blanks, tabs and `separator`. Empty if there is none. A
+/// separator counts as a blank, but two of them have an empty word between them, which is returned as ",".
+std::string_view take_word(std::string_view& rest, char separator = ' ');
+
+/// All of `word` as a whole number, or a finite number. False if it is none, or out of range.
+bool read_number(std::string_view word, std::int64_t& value);
+bool read_number(std::string_view word, double& value);
+
+/// `word` as an error may show it: quoted, at most 40 letters, those that can't be printed as "?".
+std::string shown(std::string_view word);
+
+}  // namespace laminar::datasets

@@ -1,0 +1,519 @@
+#include "laminar/pipeline/device_trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "laminar/core/clip.hpp"
+#include "laminar/core/confusion_matrix.hpp"
+#include "laminar/core/error.hpp"
+#include "laminar/pipeline/history_state.hpp"
+#include "laminar/pipeline/statistics.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
+#include "laminar/pipeline/tensor_bytes.hpp"
+
+namespace laminar::pipeline {
+
+using core::NamedTensor;
+using core::Tensor;
+
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+// Buckets of all-reduces beside those of layers, which are numbered by layer.
+constexpr std::int32_t kEncoderBucket = -1;
+constexpr std::int32_t kHeadBucket = -2;
+
+/// The training has diverged, on all devices alike.
+class Diverged : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Numbers as the bytes of a text, and back.
+std::string to_text(std::span<const double> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+std::vector<double> from_text(const std::string& text) {
+  std::vector<double> values(text.size() / sizeof(double));
+  if (!values.empty()) std::memcpy(values.data(), text.data(), values.size() * sizeof(double));
+  return values;
+}
+
+double sum_of_squares(const Tensor& t) {
+  double sum = 0;
+  core::dispatch(t.dtype(), [&]<class T>(T) {
+    const T* p = t.data<T>();
+    sum = core::parallel_sum(t.size(), 1 << 14, [&](Index begin, Index end) {
+      double s = 0;
+      for (Index i = begin; i < end; ++i) s += static_cast<double>(p[i]) * static_cast<double>(p[i]);
+      return s;
+    });
+  });
+  return sum;
+}
+
+std::vector<core::VertexId> file_ids(const partition::Layout& layout, const Range& range) {
+  const auto first = layout.file_ids().begin() + range.begin;
+  return {first, first + range.size()};
+}
+
+}  // namespace
+
+DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& data, const core::Graph& graph,
+                             Index device, int threads, Transport* transport)
+    : input_(input),
+      place_(input.plan.place(device)),
+      arena_(threads),
+      pool_(core::MemoryPool::create()),
+      model_(input.model, data.schema(), pool_.get(),
+             {place_.layer_begin, place_.layer_end, input.plan.recompute_carried}),
+      best_{kUndefined, kUndefined, kUndefined, kUndefined} {
+  const Plan& plan = input.plan;
+  optimizer_ = core::make_optimizer(input.options.optimizer, pool_);
+  for (const auto& p : model_.parameters()) parameters_.push_back(p.get());
+  if (transport != nullptr) {
+    communicator_ = std::make_unique<Communicator>(*transport, input.options.distribution.compression, pool_);
+  }
+  arena_.execute([&] {
+    model_.initialize(input.options.seed, &graph);
+    ExecutorSetup setup;
+    setup.model = &model_;
+    setup.place = place_;
+    setup.cut = plan.cut;
+    setup.features = load_device_features(data.features(), model_, *plan.cut, place_,
+                                          needs_features(model_, place_, plan.recompute_carried), pool_.get());
+    setup.history = plan.history;
+    setup.recompute_carried = plan.recompute_carried;
+    setup.communicator = communicator_.get();
+    setup.pool = pool_;
+    executor_ = std::make_unique<Executor>(std::move(setup));
+  });
+  graph_bytes_ = graph_bytes(plan.cut->graph);
+  if (place_.is_last()) {
+    const partition::Layout& layout = plan.cut->layout;
+    part_targets_ = select(input.targets, file_ids(layout, layout.part(place_.part)));
+    for (Index c = 0; c < layout.num_chunks(); ++c) {
+      slice_targets_.push_back(select(input.targets, file_ids(layout, layout.slice(place_.part, c))));
+    }
+  }
+  // An exact epoch's order never changes; with history it is made anew.
+  if (plan.history.staleness == 0) fixed_schedule_ = plan.schedule_of(plan.order_of(input.options.seed, 0));
+}
+
+DeviceTrainer::~DeviceTrainer() = default;
+
+std::vector<Index> DeviceTrainer::peers(bool all_stages) const {
+  std::vector<Index> group;
+  for (Index s = all_stages ? 0 : place_.stage; s < (all_stages ? place_.num_stages : place_.stage + 1); ++s) {
+    for (Index p = 0; p < place_.num_parts; ++p) group.push_back(s * place_.num_parts + p);
+  }
+  return group;
+}
+
+void DeviceTrainer::reduce_layer(Index layer) {
+  if (place_.num_parts == 1) return;
+  std::vector<Tensor> gradients;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (model_.layer_of(static_cast<Index>(i)) == layer) gradients.push_back(parameters_[i]->gradient);
+  }
+  if (gradients.empty()) return;
+  communicator_->begin_all_reduce(peers(false), static_cast<std::int32_t>(layer), std::move(gradients),
+                                  Cause::kWeights);
+  communicator_->progress();
+}
+
+void DeviceTrainer::reduce_dense() {
+  if (communicator_ == nullptr) return;
+  std::vector<Tensor> encoder, head;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto index = static_cast<Index>(i);
+    if (model_.layer_of(index) >= 0) continue;
+    (model_.is_of_encoder(index) ? encoder : head).push_back(parameters_[i]->gradient);
+  }
+  const bool shared = input_.plan.recompute_carried;
+  if (!encoder.empty() && (shared || place_.num_parts > 1)) {
+    communicator_->begin_all_reduce(peers(shared), kEncoderBucket, std::move(encoder), Cause::kWeights);
+  }
+  if (!head.empty() && place_.num_parts > 1) {
+    communicator_->begin_all_reduce(peers(false), kHeadBucket, std::move(head), Cause::kWeights);
+  }
+  communicator_->finish_all_reduces();
+}
+
+double DeviceTrainer::compute_gradients(Index epoch) {
+  const Plan& plan = input_.plan;
+  const ChunkOrder order = plan.order_of(input_.options.seed, epoch);
+  const Schedule schedule = fixed_schedule_ ? *fixed_schedule_ : plan.schedule_of(order);
+  core::zero_gradients(model_.parameters());
+  if (communicator_ != nullptr) communicator_->begin_epoch(epoch);
+  const auto loss = [&](Index chunk, const Tensor& outputs, Tensor& gradient) {
+    const Targets& t = slice_targets_[static_cast<std::size_t>(chunk)];
+    return task_loss(t.labels, outputs, t.train, static_cast<double>(input_.targets.train.size()), &gradient);
+  };
+  const HistoryOptions& history = plan.history;
+  if (history.staleness > 0 && history.refresh_every > 0 && epoch % history.refresh_every == 0) {
+    executor_->refresh_history(input_.options.seed, epoch);
+  }
+  const double local = executor_->run(schedule.stages[static_cast<std::size_t>(place_.stage)], input_.options.seed,
+                                      epoch, order, loss, [&](Index layer) { reduce_layer(layer); });
+  reduce_dense();
+  return local;
+}
+
+double DeviceTrainer::clip() {
+  if (communicator_ == nullptr) return core::clip_gradients(parameters_, input_.options.clip_norm);
+  // Every parameter counts once: on the first part, and the encoder's on the first stage.
+  double own = 0;
+  for (std::size_t i = 0; i < parameters_.size() && place_.part == 0; ++i) {
+    if (!place_.is_first() && model_.is_of_encoder(static_cast<Index>(i))) continue;
+    own += sum_of_squares(parameters_[i]->gradient);
+  }
+  return core::clip_gradients(parameters_, input_.options.clip_norm,
+                              [&](double) { return communicator_->sum(std::vector<double>{own}).front(); });
+}
+
+EpochRecord DeviceTrainer::train_epoch(Index done) {
+  const TrainOptions& options = input_.options;
+  EpochRecord record;
+  Stopwatch watch;
+  record.epoch = done + 1;
+  record.learning_rate = core::learning_rate(options.learning_rate, done, options.epochs);
+  record.gradient_norm = kUndefined;
+  const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
+  const double waited = communicator_ == nullptr ? 0 : communicator_->wait_ms();
+  const double sent = communicator_ == nullptr ? 0 : communicator_->send_ms();
+  Stopwatch pass;
+  record.loss = compute_gradients(done);
+  const double pass_ms = pass.lap_ms();
+  for (const StepSpan& span : executor_->spans()) {
+    const bool forward = span.step.kind == Step::Kind::kForward || span.step.kind == Step::Kind::kPublish ||
+                         span.step.kind == Step::Kind::kRead;
+    (forward ? record.forward_ms : record.backward_ms) += span.end_ms - span.begin_ms;
+  }
+  record.loss_ms = executor_->loss_ms();
+  record.forward_ms -= record.loss_ms;
+  if (communicator_ != nullptr) {
+    record.devices.resize(static_cast<std::size_t>(input_.plan.num_devices()));
+    DeviceTimes& times = record.devices[static_cast<std::size_t>(place_.device())];
+    times.wait_ms = communicator_->wait_ms() - waited;
+    times.send_ms = communicator_->send_ms() - sent;
+    times.busy_ms = pass_ms - times.wait_ms - times.send_ms;
+  }
+  share(record, before);
+  if (!std::isfinite(record.loss)) {
+    throw Diverged(
+        fmt::format("the training loss is {} in epoch {}; try a smaller --lr, --clip-norm 1, or check the features",
+                    record.loss, record.epoch));
+  }
+  Stopwatch step;
+  if (options.clip_norm > 0) record.gradient_norm = clip();
+  optimizer_->step(parameters_, record.learning_rate);
+  record.optimizer_ms = step.lap_ms();
+  record.epoch_ms = watch.lap_ms();
+  return record;
+}
+
+void DeviceTrainer::share(EpochRecord& record, const Ledger& before) {
+  const auto num_layers = static_cast<std::size_t>(model_.num_layers());
+  const bool history = input_.plan.history.staleness > 0;
+  std::vector<double> differences(num_layers, 0), norms(num_layers, 0);
+  if (history) {
+    const std::vector<StalenessError> errors = executor_->staleness();
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      differences[static_cast<std::size_t>(place_.layer_begin) + i] = errors[i].difference;
+      norms[static_cast<std::size_t>(place_.layer_begin) + i] = errors[i].norm;
+    }
+  }
+  if (communicator_ != nullptr) {
+    const Ledger sent = communicator_->ledger() - before;
+    std::vector<double> values{record.loss};
+    for (const auto* counts : {&sent.bytes, &sent.messages})
+      values.insert(values.end(), counts->begin(), counts->end());
+    values.insert(values.end(), differences.begin(), differences.end());
+    values.insert(values.end(), norms.begin(), norms.end());
+    for (const DeviceTimes& d : record.devices) values.insert(values.end(), {d.busy_ms, d.wait_ms, d.send_ms});
+    values = communicator_->sum(values);
+    std::size_t at = 0;
+    record.loss = values[at++];
+    for (auto& b : record.ledger.bytes) b = static_cast<std::uint64_t>(values[at++]);
+    for (auto& m : record.ledger.messages) m = static_cast<std::uint64_t>(values[at++]);
+    for (double& d : differences) d = values[at++];
+    for (double& n : norms) n = values[at++];
+    for (DeviceTimes& d : record.devices) {
+      d.busy_ms = values[at++];
+      d.wait_ms = values[at++];
+      d.send_ms = values[at++];
+    }
+    record.bytes = record.ledger.training_bytes();
+  }
+  for (std::size_t l = 0; l < num_layers && history; ++l) {
+    record.staleness.push_back(norms[l] > 0 ? std::sqrt(differences[l] / norms[l]) : 0);
+  }
+}
+
+void DeviceTrainer::evaluate(EpochRecord& record) {
+  Stopwatch watch;
+  const Targets& t = part_targets_;
+  const core::Labels& labels = input_.targets.labels;
+  const auto accumulator = [&] { return core::MetricAccumulator(input_.metric, labels.task, labels.num_outputs); };
+  std::array<core::MetricAccumulator, 3> sets{accumulator(), accumulator(), accumulator()};
+  double val_loss = 0;
+  const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
+  const Tensor outputs = executor_->predict().outputs;
+  if (place_.is_last()) {
+    const std::array rows{&t.train, &t.val, &t.test};
+    for (std::size_t i = 0; i < sets.size(); ++i) sets[i].add(outputs, t.labels, *rows[i]);
+    val_loss = task_loss(t.labels, outputs, t.val, static_cast<double>(input_.targets.val.size()), nullptr);
+  }
+  if (communicator_ != nullptr) {
+    val_loss = communicator_->sum(std::vector<double>{val_loss}, Cause::kEvaluation).front();
+    for (core::MetricAccumulator& set : sets) {
+      const auto packed = communicator_->gather_text(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
+      set = accumulator();
+      for (const std::string& text : packed) {
+        if (!text.empty()) set.merge_packed(from_text(text));
+      }
+    }
+    const Ledger sent = communicator_->ledger() - before;
+    std::vector<double> bytes(sent.bytes.begin(), sent.bytes.end());
+    bytes = communicator_->sum(bytes);
+    record.ledger.bytes[static_cast<std::size_t>(Cause::kEvaluation)] +=
+        static_cast<std::uint64_t>(bytes[static_cast<std::size_t>(Cause::kEvaluation)]);
+  }
+  record.evaluated = true;
+  record.evaluation = {sets[0].value(), sets[1].value(), sets[2].value(), val_loss};
+  if (is_better(record.evaluation)) {
+    best_ = record.evaluation;
+    best_epoch_ = record.epoch;
+    remember_weights();
+  }
+  record.evaluation_ms = watch.lap_ms();
+}
+
+bool DeviceTrainer::is_better(const Evaluation& e) const {
+  if (best_epoch_ == 0) return true;
+  if (input_.options.select == Selection::kLoss) return e.val_loss < best_.val_loss;
+  // An undefined metric (no positives, say) never wins over a defined one.
+  if (std::isnan(best_.val_metric) || std::isnan(e.val_metric)) {
+    if (std::isnan(best_.val_metric) != std::isnan(e.val_metric)) return std::isnan(best_.val_metric);
+    return e.val_loss < best_.val_loss;
+  }
+  if (e.val_metric != best_.val_metric) {
+    return core::higher_is_better(input_.metric) == (e.val_metric > best_.val_metric);
+  }
+  return e.val_loss < best_.val_loss;
+}
+
+void DeviceTrainer::remember_weights() {
+  if (best_weights_.empty()) {
+    for (const core::Parameter* p : parameters_) {
+      best_weights_.push_back({p->name, p->value.clone(pool_.get(), core::MemoryPurpose::kParameters)});
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) best_weights_[i].value.copy_from(parameters_[i]->value);
+}
+
+void DeviceTrainer::swap_best_weights() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) std::swap(parameters_[i]->value, best_weights_[i].value);
+}
+
+/// Of the best weights. They are put in the model's place for one pass, as a resumed run has not seen that epoch.
+Confusion DeviceTrainer::confusion_on_test() {
+  constexpr Index kMostClasses = 4096;  // beyond, a table is of no use
+  const core::Labels& labels = input_.targets.labels;
+  if (labels.task != core::Task::kClassification || best_weights_.empty() || labels.num_outputs > kMostClasses) {
+    return {};
+  }
+  swap_best_weights();
+  const Tensor outputs = executor_->predict().outputs;
+  swap_best_weights();
+  core::ConfusionMatrix matrix(labels.num_outputs);
+  if (place_.is_last()) matrix.add(outputs, part_targets_.labels.classes, part_targets_.test);
+  Confusion counts(matrix.counts().begin(), matrix.counts().end());
+  if (communicator_ == nullptr) return counts;
+  // Only what is not 0 travels: (place, count).
+  std::vector<double> entries;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] != 0) entries.insert(entries.end(), {static_cast<double>(i), static_cast<double>(counts[i])});
+  }
+  std::fill(counts.begin(), counts.end(), 0);
+  for (const std::string& text : communicator_->gather_text(to_text(entries), Cause::kEvaluation)) {
+    const std::vector<double> pairs = from_text(text);
+    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+      counts[static_cast<std::size_t>(pairs[i])] += static_cast<std::int64_t>(pairs[i + 1]);
+    }
+  }
+  return counts;
+}
+
+Checkpoint DeviceTrainer::checkpoint() {
+  Checkpoint c;
+  c.model = input_.model;
+  c.options = input_.options;
+  c.data = input_.signature;
+  c.epoch = epoch_;
+  c.best_epoch = best_epoch_;
+  c.best = best_;
+  c.epochs = epochs_;
+  // A replica's parameters are those of the first part, and of the encoder those of the first stage.
+  const auto is_replica = [&](const std::string& name) {
+    return place_.part > 0 || (!place_.is_first() && name.rfind("encoder.", 0) == 0);
+  };
+  for (const core::Parameter* p : parameters_) {
+    if (!is_replica(p->name)) c.weights.push_back({p->name, p->value});
+  }
+  for (const NamedTensor& t : best_weights_) {
+    if (!is_replica(t.name)) c.best_weights.push_back(t);
+  }
+  for (const NamedTensor& t : optimizer_->state()) {
+    const std::size_t slash = t.name.find('/');
+    if (slash == std::string::npos ? place_.device() == 0 : !is_replica(t.name.substr(slash + 1))) {
+      c.optimizer.push_back(t);
+    }
+  }
+  c.history = history_state(*executor_, model_.num_layers());
+  if (!c.history.empty()) describe_layout(input_.plan.cut->layout, c);
+  if (communicator_ == nullptr) return c;
+  // Every device's share goes to device 0, list by list.
+  const std::array lists{&c.weights, &c.best_weights, &c.optimizer, &c.history};
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    const Tag tag{.kind = Tag::Kind::kControl, .item = static_cast<std::uint8_t>(i + 1)};
+    if (place_.device() != 0) {
+      communicator_->transport().send(0, tag, pack(*lists[i]));
+      continue;
+    }
+    for (Index d = 1; d < input_.plan.num_devices(); ++d) {
+      const std::vector<NamedTensor> share = unpack(communicator_->transport().receive(d, tag));
+      lists[i]->insert(lists[i]->end(), share.begin(), share.end());
+    }
+  }
+  if (!c.history.empty() && c.part_of.empty()) describe_layout(input_.plan.cut->layout, c);
+  return c;
+}
+
+void DeviceTrainer::resume(const Checkpoint& c) {
+  const auto held = [&](const std::vector<NamedTensor>& all) {
+    std::vector<NamedTensor> mine;
+    for (const NamedTensor& t : all) {
+      const std::size_t slash = t.name.find('/');
+      const std::string name = slash == std::string::npos ? t.name : t.name.substr(slash + 1);
+      const bool is_mine = name == "step" || std::any_of(parameters_.begin(), parameters_.end(),
+                                                         [&](const core::Parameter* p) { return p->name == name; });
+      if (is_mine) mine.push_back(t);
+    }
+    return mine;
+  };
+  arena_.execute([&] {
+    best_weights_.clear();
+    if (!c.best_weights.empty()) {
+      // Put through the model, so that they stand in its order and are known to fit.
+      load_weights(held(c.best_weights), model_.parameters());
+      remember_weights();
+    }
+    load_weights(held(c.weights), model_.parameters());
+    optimizer_->load_state(held(c.optimizer), parameters_);
+    load_history(c, input_.plan.cut->graph, input_.plan.cut->layout, *executor_);
+  });
+  epoch_ = c.epoch;
+  best_epoch_ = c.best_epoch;
+  best_ = c.best;
+  epochs_ = c.epochs;
+}
+
+void DeviceTrainer::write_checkpoint_now() {
+  if (input_.options.checkpoint.empty()) return;
+  const Checkpoint c = checkpoint();
+  if (place_.device() == 0) write_checkpoint(input_.options.checkpoint, c);
+}
+
+bool DeviceTrainer::patience_is_over() const {
+  return input_.options.patience > 0 && best_epoch_ > 0 && epochs_.back().evaluated &&
+         epoch_ - best_epoch_ >= input_.options.patience;
+}
+
+bool DeviceTrainer::stop_wanted(const std::atomic<bool>& stop) {
+  if (communicator_ == nullptr) return stop.load();
+  const double wanted = place_.device() == 0 && stop.load() ? 1 : 0;
+  return communicator_->sum(std::vector<double>{wanted}).front() > 0;
+}
+
+Ending DeviceTrainer::train_all(const std::vector<std::function<void(const EpochRecord&)>>& observers,
+                                const std::atomic<bool>& stop) {
+  const TrainOptions& options = input_.options;
+  const Index last = options.stop_after > 0 ? std::min(options.stop_after, options.epochs) : options.epochs;
+  while (epoch_ < last) {
+    // Asked before the epoch, so that a run that ended so ends so again when it is resumed.
+    if (patience_is_over()) return Ending::kEarlyStop;
+    if (stop_wanted(stop)) return Ending::kInterrupted;
+    EpochRecord record = train_epoch(epoch_);
+    epoch_ = record.epoch;
+    if (epoch_ % options.eval_every == 0 || epoch_ == options.epochs) evaluate(record);
+    epochs_.push_back(record);
+    if (place_.device() == 0) {
+      for (const auto& observer : observers) observer(record);
+    }
+    if (options.checkpoint_every > 0 && epoch_ % options.checkpoint_every == 0 && epoch_ < last) write_checkpoint_now();
+  }
+  return last < options.epochs ? Ending::kStopAfter : Ending::kAllEpochs;
+}
+
+TrainResult DeviceTrainer::train(const std::vector<std::function<void(const EpochRecord&)>>& observers,
+                                 const std::atomic<bool>& stop) {
+  TrainResult final;
+  arena_.execute([&] {
+    Ending ending = Ending::kAllEpochs;
+    try {
+      ending = train_all(observers, stop);
+    } catch (const Diverged&) {
+      // What was learnt before stays: the failed epoch has changed no weights, on any device.
+      if (epoch_ > 0) write_checkpoint_now();
+      throw;
+    } catch (const Error&) {
+      if (epoch_ > 0 && communicator_ == nullptr) write_checkpoint_now();
+      throw;
+    }
+    write_checkpoint_now();
+    final = result(ending);
+  });
+  return final;
+}
+
+TrainResult DeviceTrainer::result(Ending ending) {
+  TrainResult r;
+  r.metric = input_.metric;
+  r.split = input_.options.split;
+  r.seed = input_.options.seed;
+  r.topology = input_.plan.topology;
+  r.remarks = input_.plan.remarks;
+  r.ending = ending;
+  r.best_epoch = best_epoch_;
+  r.best = best_;
+  r.confusion = confusion_on_test();
+  r.epochs = epochs_;
+  r.loss = epochs_.empty() ? kUndefined : epochs_.back().loss;
+  std::vector<double> times, bytes;
+  for (const EpochRecord& e : epochs_) {
+    times.push_back(e.epoch_ms);
+    bytes.push_back(static_cast<double>(e.bytes));
+  }
+  r.epoch_ms = median(std::move(times));
+  r.bytes_per_epoch = epochs_.empty() ? 0 : static_cast<std::uint64_t>(median(std::move(bytes)));
+  r.spans.resize(static_cast<std::size_t>(input_.plan.num_devices()));
+  r.spans[static_cast<std::size_t>(place_.device())] = executor_->spans();
+  for (std::size_t i = 0; i < core::kNumMemoryPurposes; ++i) {
+    r.peak_bytes[i] = pool_->peak_bytes(static_cast<core::MemoryPurpose>(i));
+  }
+  const std::size_t sparse_bytes = executor_->sparse_feature_bytes();
+  r.peak_bytes[static_cast<std::size_t>(core::MemoryPurpose::kFeatures)] += sparse_bytes;
+  r.peak_bytes_total = pool_->peak_bytes() + sparse_bytes;
+  r.graph_bytes = graph_bytes_;
+  return r;
+}
+
+}  // namespace laminar::pipeline

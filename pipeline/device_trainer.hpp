@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "laminar/core/metrics.hpp"
+#include "laminar/core/optimizer.hpp"
+#include "laminar/core/parallel.hpp"
+#include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/plan.hpp"
+#include "laminar/pipeline/targets.hpp"
+#include "laminar/pipeline/train_result.hpp"
+
+namespace laminar::pipeline {
+
+/// What the devices of a process share.
+struct TrainingInput {
+  layers::ModelOptions model;
+  TrainOptions options;
+  Plan plan;
+  Targets targets;
+  core::Metric metric = core::Metric::kAccuracy;
+  DataSignature signature;
+};
+
+/// One device's share of a training: its layers' parameters and optimiser state, its part's slices. All devices run the
+/// same loop and come to the same decisions, since what those rest on (losses, metrics, a wish to stop) is exchanged.
+/// Device 0 speaks for all: it has the observers and writes checkpoints.
+class DeviceTrainer {
+ public:
+  /// `input` must outlive it; `transport` is null if the device is alone. Reads its features from `data`.
+  DeviceTrainer(const TrainingInput& input, const core::Dataset& data, const core::Graph& graph, Index device,
+                int threads, Transport* transport);
+  ~DeviceTrainer();
+
+  /// Trains to the end, calling the observers (at device 0) after every epoch; evaluates, writes checkpoints. On an
+  /// error what was learnt before is written to the checkpoint, if that can be done by this device alone.
+  /// `stop` is asked before each epoch, at device 0.
+  TrainResult train(const std::vector<std::function<void(const EpochRecord&)>>& observers,
+                    const std::atomic<bool>& stop);
+
+  /// Takes over this device's share of a checkpoint that fits.
+  void resume(const Checkpoint& checkpoint);
+  /// Of all devices, at device 0; they all call it. Elsewhere only this device's share.
+  Checkpoint checkpoint();
+
+  const layers::Model& model() const { return model_; }
+  Executor& executor() { return *executor_; }
+  /// The loss and gradients of one epoch without a step; all devices call it. For tests and measurements.
+  double compute_gradients(Index epoch);
+
+ private:
+  EpochRecord train_epoch(Index done);
+  void evaluate(EpochRecord& record);
+  bool is_better(const Evaluation& e) const;
+  void remember_weights();
+  void swap_best_weights();
+  Confusion confusion_on_test();
+  bool stop_wanted(const std::atomic<bool>& stop);
+  bool patience_is_over() const;
+  Ending train_all(const std::vector<std::function<void(const EpochRecord&)>>& observers,
+                   const std::atomic<bool>& stop);
+  void write_checkpoint_now();
+  TrainResult result(Ending ending);
+  void reduce_layer(Index layer);
+  void reduce_dense();
+  double clip();
+  void share(EpochRecord& record, const Ledger& before);
+  std::vector<Index> peers(bool all_stages) const;
+
+  const TrainingInput& input_;
+  DevicePlace place_;
+  core::Arena arena_;
+  std::shared_ptr<core::MemoryPool> pool_;
+  layers::Model model_;
+  std::vector<core::Parameter*> parameters_;
+  std::unique_ptr<core::Optimizer> optimizer_;
+  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<Executor> executor_;
+  /// On the last stage: of the part, and of each slice.
+  Targets part_targets_;
+  std::vector<Targets> slice_targets_;
+  /// The schedule of an epoch whose order never changes.
+  std::optional<Schedule> fixed_schedule_;
+
+  Index epoch_ = 0;
+  Index best_epoch_ = 0;
+  Evaluation best_;
+  std::vector<core::NamedTensor> best_weights_;
+  std::vector<EpochRecord> epochs_;
+  std::size_t graph_bytes_ = 0;
+};
+
+}  // namespace laminar::pipeline

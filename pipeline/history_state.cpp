@@ -1,0 +1,116 @@
+#include "laminar/pipeline/history_state.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
+
+namespace laminar::pipeline {
+
+using core::NamedTensor;
+using core::Tensor;
+
+namespace {
+
+const Tensor* find(const std::vector<NamedTensor>& tensors, const std::string& name) {
+  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor& t) { return t.name == name; });
+  return found == tensors.end() ? nullptr : &found->value;
+}
+
+void add_row(const Tensor& from, Index from_row, Tensor& to, Index to_row, bool accumulate) {
+  core::dispatch(from.dtype(), [&]<class T>(T) {
+    const T* in = from.data<T>() + from_row * from.cols();
+    T* out = to.data<T>() + to_row * to.cols();
+    for (Index c = 0; c < from.cols(); ++c) out[c] = accumulate ? out[c] + in[c] : in[c];
+  });
+}
+
+partition::Layout old_layout(const Checkpoint& c) {
+  std::vector<Index> rank(c.place_of.begin(), c.place_of.end());
+  const auto count = [](const std::vector<std::int32_t>& labels) {
+    return labels.empty() ? Index{1} : Index{*std::max_element(labels.begin(), labels.end())} + 1;
+  };
+  return {{count(c.part_of), c.part_of}, {count(c.chunk_of), c.chunk_of}, rank};
+}
+
+}  // namespace
+
+void describe_layout(const partition::Layout& layout, Checkpoint& c) {
+  const auto n = static_cast<std::size_t>(layout.num_vertices());
+  c.part_of.resize(n);
+  c.chunk_of.resize(n);
+  c.place_of.resize(n);
+  for (std::size_t v = 0; v < n; ++v) {
+    const core::VertexId place = layout.new_ids()[v];
+    c.part_of[v] = static_cast<std::int32_t>(layout.part_of(place));
+    c.chunk_of[v] = static_cast<std::int32_t>(layout.chunk_of(place));
+    c.place_of[v] = place;
+  }
+}
+
+std::vector<NamedTensor> history_state(Executor& executor, Index num_layers) {
+  std::vector<NamedTensor> all;
+  for (Index l = 0; l < num_layers; ++l) {
+    if (executor.history(l) == nullptr) continue;
+    for (const NamedTensor& t : executor.history(l)->state()) {
+      all.push_back({fmt::format("{}/{}/{}", l, executor.place().part, t.name), t.value});
+    }
+  }
+  return all;
+}
+
+void load_history(const Checkpoint& c, const core::Graph& graph, const partition::Layout& layout, Executor& executor) {
+  if (c.history.empty()) return;
+  const partition::Layout old = old_layout(c);
+  if (old.num_vertices() != graph.num_vertices()) {
+    throw Error(fmt::format("the checkpoint's history is of {} vertices, the graph has {}", old.num_vertices(),
+                            graph.num_vertices()));
+  }
+  const DevicePlace& place = executor.place();
+  const bool same = old.file_ids() == layout.file_ids() && old.num_parts() == layout.num_parts() &&
+                    old.num_chunks() == layout.num_chunks();
+  std::vector<PartMap> old_maps;
+  if (!same) {
+    const core::Graph renumbered = old.renumber(graph);
+    for (Index q = 0; q < old.num_parts(); ++q) old_maps.emplace_back(renumbered, old, q);
+  }
+  for (Index l = place.layer_begin; l < place.layer_end; ++l) {
+    if (executor.history(l) == nullptr) continue;
+    std::vector<NamedTensor> state;
+    for (const char* name : {"rows", "next", "z"}) {
+      const auto of_part = [&](Index q) { return find(c.history, fmt::format("{}/{}/{}", l, q, name)); };
+      if (same) {
+        if (const Tensor* t = of_part(place.part)) state.push_back({name, *t});
+        continue;
+      }
+      if (of_part(0) == nullptr) continue;
+      // All vertices in the file's order, then those of this device's table.
+      Tensor all = Tensor::zeros(graph.num_vertices(), of_part(0)->cols(), of_part(0)->dtype());
+      const bool is_rows = name == std::string("rows");
+      for (Index q = 0; q < old.num_parts(); ++q) {
+        const Tensor* t = of_part(q);
+        if (t == nullptr) continue;
+        const PartMap& map = old_maps[static_cast<std::size_t>(q)];
+        // Halo rows of the embeddings are copies of their owners'; those of gradients are owed to them.
+        const Index rows = is_rows ? map.own().size() : t->rows();
+        for (Index r = 0; r < rows; ++r) {
+          add_row(*t, r, all, old.file_ids()[static_cast<std::size_t>(map.vertex_of(r))], !is_rows);
+        }
+      }
+      const PartMap& map = executor.map();
+      const Index own = map.own().size();
+      Tensor mine = Tensor::zeros(name == std::string("z") ? own : map.num_rows(), all.cols(), all.dtype());
+      for (Index r = 0; r < (is_rows ? map.num_rows() : own); ++r) {
+        add_row(all, layout.file_ids()[static_cast<std::size_t>(map.vertex_of(r))], mine, r, false);
+      }
+      state.push_back({name, mine});
+    }
+    executor.history(l)->load_state(state);
+  }
+}
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/executor.hpp"
+
+namespace laminar::pipeline {
+
+/// Puts the layout into a checkpoint.
+void describe_layout(const partition::Layout& layout, Checkpoint& checkpoint);
+
+/// This device's tables, as Checkpoint::history names them.
+std::vector<core::NamedTensor> history_state(Executor& executor, Index num_layers);
+
+/// Gives a device what a checkpoint holds for its layers and part. On the layout that wrote it, bit for bit; on another
+/// one each vertex's rows go where it is now, and what other parts owed it is added to it. `graph` is numbered as in
+/// the file. Does nothing where the executor has no history or the checkpoint none.
+void load_history(const Checkpoint& checkpoint, const core::Graph& graph, const partition::Layout& layout,
+                  Executor& executor);
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,305 @@
+#include "laminar/pipeline/history_table.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
+#include "laminar/core/rows.hpp"
+
+namespace laminar::pipeline {
+
+using core::Tape;
+using core::Tensor;
+
+namespace {
+
+/// [a.rows() <= b.rows()] sums of (a - b)^2 and a^2 over all elements.
+StalenessError difference(const Tensor& a, const Tensor& b) {
+  StalenessError error;
+  core::dispatch(a.dtype(), [&]<class T>(T) {
+    const T* x = a.data<T>();
+    const T* y = b.data<T>();
+    const auto sum = [&](auto&& term) {
+      return core::parallel_sum(a.size(), 1 << 14, [&](Index begin, Index end) {
+        double s = 0;
+        for (Index i = begin; i < end; ++i) s += term(static_cast<double>(x[i]), static_cast<double>(y[i]));
+        return s;
+      });
+    };
+    error.difference = sum([](double p, double q) { return (p - q) * (p - q); });
+    error.norm = sum([](double p, double) { return p * p; });
+  });
+  return error;
+}
+
+/// to += factor * from, element by element.
+void add(Tensor& to, double factor, const Tensor& from) {
+  core::dispatch(to.dtype(), [&]<class T>(T) {
+    T* a = to.data<T>();
+    const T* b = from.data<T>();
+    core::parallel_for(to.size(), 1 << 14, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) a[i] += static_cast<T>(factor) * b[i];
+    });
+  });
+}
+
+bool has_parameters(const core::SourceTransform& transform) {
+  return std::any_of(transform.steps().begin(), transform.steps().end(),
+                     [](const auto& step) { return step.projection != nullptr; });
+}
+
+}  // namespace
+
+/// What a consumer's gradient counts for.
+struct HistoryTable::Coefficients {
+  explicit Coefficients(GradientMode mode)
+      : fresh(mode == GradientMode::kDetached   ? 0
+              : mode == GradientMode::kRescaled ? 2
+                                                : 1),
+        last(mode == GradientMode::kCompensated ? 1 : 0) {}
+  /// c_f and c_s.
+  double fresh;
+  double last;
+};
+
+HistoryTable::HistoryTable(const PartMap& map, std::span<const core::VertexId> ids, const HistoryOptions& options,
+                           Index layer, Halo* halo, std::shared_ptr<core::MemoryPool> pool)
+    : map_(map), ids_(ids), options_(options), layer_(layer), halo_(halo), pool_(std::move(pool)) {}
+
+HistoryTable::~HistoryTable() = default;
+
+void HistoryTable::begin_epoch(Index epoch, const ChunkOrder& order) {
+  epoch_ = epoch;
+  order_ = order;
+  staleness_ = {};
+  transform_.reset();
+}
+
+Tensor HistoryTable::table(Index rows, Index cols, core::DType dtype, bool zero) const {
+  if (zero) return Tensor::zeros(rows, cols, dtype, pool_.get(), core::MemoryPurpose::kTables);
+  return {rows, cols, dtype, pool_.get(), core::MemoryPurpose::kTables};
+}
+
+Tensor HistoryTable::transformed(const Tensor& rows, std::span<const core::VertexId> ids) const {
+  core::TapeContext context = *context_;
+  context.record = false;
+  Tape tape(context);
+  return tape.value(core::apply(tape, tape.input(rows, true), *transform_, ids));
+}
+
+void HistoryTable::prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context) {
+  if (transform_) return;
+  if (!history_) history_ = table(map_.num_rows(), rows.own.cols(), rows.own.dtype());
+  transform_ = rows.transform;
+  context_ = context;
+  context_->exchange = nullptr;
+  context_->first_random_op = rows.first_random_op;
+  has_parameters_ = has_parameters(rows.transform);
+  if (!has_parameters_) {
+    const Tensor value = transformed(history_, ids_);
+    transformed_ = table(value.rows(), value.cols(), value.dtype(), false);
+    transformed_.copy_from(value);
+    return;
+  }
+  core::TapeContext recording = *context_;
+  recording.record = true;
+  stale_tape_ = std::make_unique<Tape>(recording);
+  // A copy, as the tape reads it in its backward, when H has new rows.
+  const core::Var input = stale_tape_->input(history_.clone(pool_.get(), core::MemoryPurpose::kTables), false);
+  stale_rows_ = core::apply(*stale_tape_, input, *transform_, ids_);
+  transformed_ = stale_tape_->value(stale_rows_).clone(pool_.get(), core::MemoryPurpose::kTables);
+  stale_tape_->finish_forward({});
+}
+
+void HistoryTable::store(const Tensor& rows, Index first_row) {
+  Tensor old = history_.slice_rows(first_row, first_row + rows.rows());
+  if (first_row < map_.own().size()) {
+    const StalenessError error = difference(rows, old);
+    staleness_.difference += error.difference;
+    staleness_.norm += error.norm;
+  }
+  if (options_.freeze > 1 && epoch_ % options_.freeze != 0) return;
+  if (options_.smoothing == 0) {
+    old.copy_from(rows);
+    return;
+  }
+  core::dispatch(rows.dtype(), [&]<class T>(T) {
+    const auto keep = static_cast<T>(options_.smoothing);
+    T* to = old.data<T>();
+    const T* from = rows.data<T>();
+    core::parallel_for(rows.size(), 1 << 14, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) to[i] = (1 - keep) * from[i] + keep * to[i];
+    });
+  });
+}
+
+Tensor HistoryTable::exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
+                              const core::TapeContext& context) {
+  if (halo_ != nullptr) halo_->send(rows.own, slice.rows.begin, slice.chunk, layer_, Cause::kHaloForward);
+  prepare(rows, context);
+  store(rows.own, slice.rows.begin);
+  transformed_.slice_rows(slice.rows.begin, slice.rows.end).copy_from(rows.transformed);
+  if (halo_ != nullptr) {
+    Tensor arrivals(map_.num_rows(), rows.own.cols(), rows.own.dtype(), pool_.get(), core::MemoryPurpose::kWorkspace);
+    halo_->receive(arrivals, slice.chunk, layer_, Cause::kHaloForward, [&](const Range& range) {
+      const Tensor fresh = arrivals.slice_rows(range.begin, range.end);
+      store(fresh, range.begin);
+      const auto ids = ids_.subspan(static_cast<std::size_t>(range.begin), static_cast<std::size_t>(range.size()));
+      transformed_.slice_rows(range.begin, range.end).copy_from(transformed(fresh, ids));
+    });
+  }
+  Tensor sources(static_cast<Index>(slice.source_rows.size()), transformed_.cols(), transformed_.dtype(), pool_.get());
+  core::gather_rows(transformed_, slice.source_rows, sources);
+  width_ = sources.cols();
+  if (order_.position[static_cast<std::size_t>(slice.chunk)] == map_.num_chunks() - 1) transformed_ = Tensor();
+  return sources;
+}
+
+bool HistoryTable::should_pull(const Tape& tape) const {
+  if (options_.gradient == HistoryGradient::kLook) return false;
+  const bool can = halo_ == nullptr && !has_parameters_ && tape.linear_matrix() != nullptr;
+  if (!can && options_.gradient == HistoryGradient::kPull) {
+    throw Error(fmt::format(
+        "--history-gradient pull: the aggregation of layer {} is not linear in rows that stay as they are, or the "
+        "graph is in several parts; use auto or look",
+        layer_));
+  }
+  return can;
+}
+
+Tensor HistoryTable::backward(const Slice& slice, Tape& tape, const core::Block* whole) {
+  pulls_ = should_pull(tape);
+  if (pulls_) {
+    const core::AdjacencySpec matrix = *tape.linear_matrix();
+    Tensor z = tape.backward_to_aggregation();
+    if (!z_) z_ = table(map_.own().size(), width_, history_.dtype());
+    Tensor rows = z_.slice_rows(slice.rows.begin, slice.rows.end);
+    if (z) {
+      rows.copy_from(z);
+    } else {
+      rows.fill(0);
+    }
+    return pull_gradient(slice, whole, matrix);
+  }
+  tape.backward_to_sources();
+  if (!now_) now_ = table(map_.num_rows(), width_, history_.dtype());
+  if (const Tensor gradient = tape.take_source_gradient()) add_look_ahead(slice, gradient);
+  const auto sum_of = [&](const Range& r) {
+    Tensor sum(r.size(), now_.cols(), now_.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
+    sum.copy_from(now_.slice_rows(r.begin, r.end));
+    if (next_) add(sum, 1, next_.slice_rows(r.begin, r.end));
+    return sum;
+  };
+  Tensor own = sum_of(slice.rows);
+  if (halo_ != nullptr) {
+    Tensor wanted(map_.num_rows(), now_.cols(), now_.dtype(), pool_.get(), core::MemoryPurpose::kWorkspace);
+    for (Index q = 0; q < map_.num_parts(); ++q) {
+      if (q == map_.part()) continue;
+      const Range r = map_.rows_from(q, slice.chunk);
+      if (r.size() > 0) wanted.slice_rows(r.begin, r.end).copy_from(sum_of(r));
+    }
+    halo_->send_gradients(wanted, slice.chunk, layer_, Cause::kHaloBackward);
+    halo_->receive_gradients(own, slice.rows.begin, slice.chunk, layer_, Cause::kHaloBackward);
+  }
+  return own;
+}
+
+void HistoryTable::add_look_ahead(const Slice& slice, const Tensor& gradient) {
+  const Coefficients counts(options_.mode);
+  const auto chunk = static_cast<std::size_t>(slice.chunk);
+  const std::size_t num_sources = slice.source_rows.size();
+  std::vector<double> now(num_sources), next(num_sources), stale(num_sources), surplus(num_sources);
+  for (std::size_t i = 0; i < num_sources; ++i) {
+    const auto source = static_cast<std::size_t>(slice.source_chunks[i]);
+    const bool same = source == chunk;
+    if (same) {
+      now[i] = 1;
+    } else if (order_.backward[chunk] < order_.backward[source]) {
+      now[i] = counts.fresh;
+    }
+    if (!same && order_.next_backward[chunk] > order_.next_backward[source]) next[i] = counts.last;
+    const bool read_fresh = order_.position[chunk] >= order_.position[source];
+    stale[i] = read_fresh ? 0 : 1;
+    surplus[i] = (read_fresh ? 1 : 0) - now[i];
+  }
+  core::scatter_add_rows(gradient, slice.source_rows, now, now_);
+  const auto add_to = [&](Tensor& to, const std::vector<double>& factors) {
+    if (!to) to = table(now_.rows(), now_.cols(), now_.dtype());
+    core::scatter_add_rows(gradient, slice.source_rows, factors, to);
+  };
+  if (counts.last != 0) add_to(next_written_, next);
+  if (!has_parameters_) return;
+  add_to(stale_, stale);
+  add_to(surplus_, surplus);
+}
+
+Tensor HistoryTable::pull_gradient(const Slice& slice, const core::Block* whole, const core::AdjacencySpec& matrix) {
+  const Coefficients counts(options_.mode);
+  const auto own = static_cast<std::size_t>(slice.chunk);
+  std::vector<Index> offsets{0};
+  std::vector<double> coefficients;
+  for (Index c = 0; c < map_.num_chunks(); ++c) {
+    offsets.push_back(map_.slice_rows(c).end);
+    const auto consumer = static_cast<std::size_t>(c);
+    const bool done = order_.backward[consumer] < order_.backward[own];
+    coefficients.push_back(consumer == own ? 1 : done ? counts.fresh : counts.last);
+  }
+  Tensor gradient(slice.rows.size(), z_.cols(), z_.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
+  core::pull(*whole->adjacency(matrix, z_.dtype()), slice.rows.begin, slice.rows.end, z_, {offsets, coefficients},
+             gradient);
+  return gradient;
+}
+
+void HistoryTable::finish_epoch() {
+  if (stale_tape_ != nullptr) {
+    stale_tape_->add_gradient(stale_rows_, std::exchange(stale_, Tensor()));
+    stale_tape_->backward();
+    stale_tape_.reset();
+    // Parameters have had the gradient of what `next` held for fresh rows, which last epoch's readers wanted.
+    if (surplus_ && next_) add(surplus_, -1, next_);
+    if (surplus_) {
+      core::TapeContext recording = *context_;
+      recording.record = true;
+      Tape tape(recording);
+      const core::Var rows = core::apply(tape, tape.input(history_, false), *transform_, ids_);
+      tape.add_gradient(rows, std::exchange(surplus_, Tensor()));
+      tape.backward();
+    }
+  }
+  next_ = std::exchange(next_written_, Tensor());
+  now_ = Tensor();
+}
+
+void HistoryTable::preload(const Tensor& rows) {
+  if (rows.rows() != map_.num_rows()) {
+    throw Error(fmt::format("[history] {} rows for a table of {}", rows.rows(), map_.num_rows()));
+  }
+  history_ = rows.clone(pool_.get(), core::MemoryPurpose::kTables);
+}
+
+std::vector<core::NamedTensor> HistoryTable::state() const {
+  std::vector<core::NamedTensor> state;
+  if (history_) state.push_back({"rows", history_});
+  if (next_) state.push_back({"next", next_});
+  if (z_) state.push_back({"z", z_});
+  return state;
+}
+
+void HistoryTable::load_state(std::span<const core::NamedTensor> state) {
+  for (const core::NamedTensor& t : state) {
+    const bool is_z = t.name == "z";
+    Tensor* to = t.name == "rows" ? &history_ : t.name == "next" ? &next_ : is_z ? &z_ : nullptr;
+    if (to == nullptr) throw Error(fmt::format("[history] '{}' is no table of layer {}", t.name, layer_));
+    const Index rows = is_z ? map_.own().size() : map_.num_rows();
+    if (t.value.rows() != rows) {
+      throw Error(
+          fmt::format("[history] '{}' of layer {} has {} rows, expected {}", t.name, layer_, t.value.rows(), rows));
+    }
+    *to = t.value.clone(pool_.get(), core::MemoryPurpose::kTables);
+  }
+}
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "laminar/core/aggregation.hpp"
+#include "laminar/core/optimizer.hpp"
+#include "laminar/core/tape.hpp"
+#include "laminar/pipeline/chunk_order.hpp"
+#include "laminar/pipeline/halo.hpp"
+#include "laminar/pipeline/history_options.hpp"
+#include "laminar/pipeline/slice.hpp"
+
+namespace laminar::pipeline {
+
+/// How far history is from the truth: sums over the rows that were written in an epoch.
+struct StalenessError {
+  /// |new - old|^2 and |new|^2.
+  double difference = 0;
+  double norm = 0;
+};
+
+/// The history of one aggregation on one device: what neighbours read, one row a vertex of the device's table, fresh
+/// where its chunk has come by this epoch and last epoch's elsewhere; and the gradients that flow back.
+///
+/// H holds rows before the source transform, T this epoch's transformed ones. Backward by *look-ahead*: the order of
+/// the next epoch is known, so a consumer chunk c adds the gradient g of a source row of chunk j to `now` if c's
+/// backward does not come after j's in this epoch, and to `next` if it will in the next; the row's gradient is now +
+/// next as written last epoch. So each edge counts exactly once in every epoch, under any order. For a linear
+/// aggregation that is equal to the *pull*, which keeps Z = dLoss/dM instead, a row a consumer.
+///
+/// Parameters of the transform (a projection) get gradients from what was read in this epoch, stale reads included:
+/// those of stale rows through `stale` and the recorded transform of H as it was when the epoch began.
+class HistoryTable {
+ public:
+  /// All must outlive it; `halo` is null with one part. `ids`: the file id of each table row.
+  HistoryTable(const PartMap& map, std::span<const core::VertexId> ids, const HistoryOptions& options, Index layer,
+               Halo* halo, std::shared_ptr<core::MemoryPool> pool);
+  ~HistoryTable();
+
+  /// Starts an epoch; the tables are made at the first rows that come.
+  void begin_epoch(Index epoch, const ChunkOrder& order);
+
+  /// Writes the slice's own rows, brings those of its chunk from the other parts, and gives all transformed source rows
+  /// that its block reads. `context` is that of the layer's tape.
+  core::Tensor exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
+                        const core::TapeContext& context);
+
+  /// Runs the tape down to its sources and takes what it wants of them; then gives the gradient of the slice's own
+  /// transformed rows. Slices come in the epoch's backward order. `whole`: the graph as one block, for a
+  /// pull; null with several parts.
+  core::Tensor backward(const Slice& slice, core::Tape& tape, const core::Block* whole);
+
+  /// After the last backward: gradients of the transform's parameters from stale reads, and what the next epoch needs.
+  void finish_epoch();
+
+  /// Since begin_epoch().
+  const StalenessError& staleness() const { return staleness_; }
+
+  /// Fills H with rows that are known from elsewhere: own rows, then the halo's. Throws Error on another shape.
+  void preload(const core::Tensor& rows);
+  /// Table rows, if there is any history yet, to be put into a checkpoint: "rows", "next", "z".
+  std::vector<core::NamedTensor> state() const;
+  /// Takes over a copy of state(). Throws Error if shapes or names are not this table's.
+  void load_state(std::span<const core::NamedTensor> state);
+  /// Whether the pull is used; known after the first backward.
+  bool pulls() const { return pulls_; }
+
+ private:
+  struct Coefficients;
+  core::Tensor table(Index rows, Index cols, core::DType dtype, bool zero = true) const;
+  core::Tensor transformed(const core::Tensor& rows, std::span<const core::VertexId> ids) const;
+  void prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context);
+  void store(const core::Tensor& rows, Index first_row);
+  void add_look_ahead(const Slice& slice, const core::Tensor& gradient);
+  core::Tensor pull_gradient(const Slice& slice, const core::Block* whole, const core::AdjacencySpec& matrix);
+  bool should_pull(const core::Tape& tape) const;
+
+  const PartMap& map_;
+  std::span<const core::VertexId> ids_;
+  HistoryOptions options_;
+  Index layer_;
+  Halo* halo_;
+  std::shared_ptr<core::MemoryPool> pool_;
+
+  Index epoch_ = 0;
+  ChunkOrder order_;
+  StalenessError staleness_;
+  bool pulls_ = false;
+
+  /// H, and T while slices go forward.
+  core::Tensor history_;
+  core::Tensor transformed_;
+  Index width_ = 0;
+  /// What the transform of this epoch is and how its masks are drawn.
+  std::optional<core::SourceTransform> transform_;
+  std::optional<core::TapeContext> context_;
+  bool has_parameters_ = false;
+  /// The recorded transform of H as the epoch began.
+  std::unique_ptr<core::Tape> stale_tape_;
+  core::Var stale_rows_;
+
+  core::Tensor now_;
+  core::Tensor next_;
+  core::Tensor next_written_;
+  core::Tensor stale_;
+  /// Gradient that parameters get of fresh rows beside what `backward` has returned for them.
+  core::Tensor surplus_;
+  core::Tensor z_;
+};
+
+}  // namespace laminar::pipeline

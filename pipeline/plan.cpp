@@ -1,0 +1,208 @@
+#include "laminar/pipeline/plan.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
+#include "laminar/partition/chunks.hpp"
+#include "laminar/partition/partitioner.hpp"
+#include "laminar/pipeline/stage_cut.hpp"
+
+namespace laminar::pipeline {
+
+using partition::Partition;
+
+namespace {
+
+// Where graph parallelism overlaps halos with work. The boundary goes first, so that its rows fly while the interior is
+// computed.
+constexpr Index kBoundaryChunk = 0;
+constexpr Index kInteriorChunk = 1;
+
+Partition given(const std::vector<std::int32_t>& labels, Index count, const char* option, Index num_vertices) {
+  Partition result{count, labels};
+  try {
+    partition::validate(result, num_vertices);
+  } catch (const Error& e) {
+    throw UsageError(fmt::format("{}: {}", option, e.what()));
+  }
+  return result;
+}
+
+Partition cut_parts(const core::Graph& graph, const TrainOptions& options, std::vector<std::string>& remarks) {
+  const DistributionOptions& d = options.distribution;
+  const Index n = graph.num_vertices();
+  if (d.part_of != nullptr) return given(*d.part_of, d.topology.parts, "--partition", n);
+  if (d.topology.parts == 1) return {1, std::vector<std::int32_t>(static_cast<std::size_t>(n), 0)};
+  const auto names = partition::Partitioners::instance().names();
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  const std::string strategy = d.partition != "auto" ? d.partition
+                               : has("metis_vol")    ? "metis_vol"
+                               : has("laminar")      ? "laminar"
+                                                     : "range";
+  Partition parts =
+      partition::Partitioners::instance().run(strategy, graph, {.parts = d.topology.parts, .seed = options.seed});
+  remarks.insert(remarks.end(), parts.remarks.begin(), parts.remarks.end());
+  return parts;
+}
+
+/// The graph on the vertices of one part, and which they are.
+std::pair<core::Graph, std::vector<core::VertexId>> subgraph(const core::Graph& graph, const Partition& parts,
+                                                             Index p) {
+  std::vector<core::VertexId> members;
+  std::vector<core::VertexId> local(parts.part_of.size(), -1);
+  for (std::size_t v = 0; v < parts.part_of.size(); ++v) {
+    if (parts.part_of[v] != p) continue;
+    local[v] = static_cast<core::VertexId>(members.size());
+    members.push_back(static_cast<core::VertexId>(v));
+  }
+  std::vector<core::EdgeId> offsets{0};
+  std::vector<core::VertexId> sources;
+  for (const core::VertexId v : members) {
+    for (core::EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
+      if (const core::VertexId s = local[graph.in_sources()[e]]; s >= 0) sources.push_back(s);
+    }
+    offsets.push_back(static_cast<core::EdgeId>(sources.size()));
+  }
+  const auto count = static_cast<Index>(members.size());
+  return {core::Graph::from_in_csr(count, std::move(offsets), std::move(sources), {}, graph.directed()),
+          std::move(members)};
+}
+
+/// Chunks of every part on its own, so that each slice has its share of the work.
+Partition cut_chunks(const core::Graph& graph, const Partition& parts, const TrainOptions& options, double dense_cost,
+                     std::vector<std::string>& remarks) {
+  const DistributionOptions& d = options.distribution;
+  const Index chunks = d.topology.chunks;
+  if (d.chunk_of != nullptr) return given(*d.chunk_of, chunks, "chunks", graph.num_vertices());
+  Partition result{chunks, std::vector<std::int32_t>(parts.part_of.size(), 0)};
+  if (chunks == 1) return result;
+  for (Index p = 0; p < parts.num_parts; ++p) {
+    const auto [part, members] = subgraph(graph, parts, p);
+    if (static_cast<Index>(members.size()) < chunks) {
+      throw UsageError(
+          fmt::format("--chunks is {}, but part {} of {} has {} vertices", chunks, p, parts.num_parts, members.size()));
+    }
+    const Partition slices =
+        partition::make_chunks(part, {.chunks = chunks, .seed = options.seed, .dense_cost = dense_cost});
+    for (std::size_t i = 0; i < members.size(); ++i) result.part_of[members[i]] = slices.part_of[i];
+    remarks.insert(remarks.end(), slices.remarks.begin(), slices.remarks.end());
+  }
+  return result;
+}
+
+/// Chunk kBoundaryChunk: vertices with a neighbour in another part, in either direction.
+Partition boundary_and_interior(const core::Graph& graph, const Partition& parts) {
+  Partition result{2, std::vector<std::int32_t>(parts.part_of.size(), static_cast<std::int32_t>(kInteriorChunk))};
+  for (Index v = 0; v < graph.num_vertices(); ++v) {
+    for (core::EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
+      const core::VertexId u = graph.in_sources()[e];
+      if (parts.part_of[u] == parts.part_of[v]) continue;
+      result.part_of[u] = result.part_of[v] = static_cast<std::int32_t>(kBoundaryChunk);
+    }
+  }
+  return result;
+}
+
+/// For each chunk the others that it reads rows of.
+std::vector<std::vector<std::int32_t>> reads_of(const CutGraph& cut) {
+  const Index chunks = cut.layout.num_chunks();
+  std::vector<std::vector<bool>> reads(static_cast<std::size_t>(chunks), std::vector<bool>(chunks, false));
+  std::vector<std::int32_t> chunk_of(static_cast<std::size_t>(cut.graph.num_vertices()));
+  for (std::size_t v = 0; v < chunk_of.size(); ++v) {
+    chunk_of[v] = static_cast<std::int32_t>(cut.layout.chunk_of(static_cast<core::VertexId>(v)));
+  }
+  for (Index v = 0; v < cut.graph.num_vertices(); ++v) {
+    for (core::EdgeId e = cut.graph.in_offsets()[v]; e < cut.graph.in_offsets()[v + 1]; ++e) {
+      reads[chunk_of[v]][chunk_of[cut.graph.in_sources()[e]]] = true;
+    }
+  }
+  std::vector<std::vector<std::int32_t>> lists(static_cast<std::size_t>(chunks));
+  for (Index c = 0; c < chunks; ++c) {
+    for (Index s = 0; s < chunks; ++s) {
+      if (s != c && reads[c][s]) lists[c].push_back(static_cast<std::int32_t>(s));
+    }
+  }
+  return lists;
+}
+
+}  // namespace
+
+DevicePlace Plan::place(Index device) const {
+  DevicePlace p;
+  p.num_stages = topology.stages;
+  p.num_parts = topology.parts;
+  p.stage = device / topology.parts;
+  p.part = device % topology.parts;
+  p.layer_begin = schedule_input.stage_begin[p.stage];
+  p.layer_end = schedule_input.stage_begin[p.stage + 1];
+  return p;
+}
+
+ChunkOrder Plan::order_of(std::uint64_t seed, Index epoch) const {
+  return chunk_order(cut->layout.num_chunks(), seed, epoch, history.staleness > 0 && history.shuffle,
+                     schedule == ScheduleKind::kOneForwardOneBackward);
+}
+
+Schedule Plan::schedule_of(const ChunkOrder& order) const {
+  ScheduleInput input = schedule_input;
+  input.chunk_order = order.chunks;
+  return make_schedule(schedule, input);
+}
+
+Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSchema& schema, const core::Graph& graph,
+               const TrainOptions& options) {
+  const DistributionOptions& d = options.distribution;
+  Plan plan;
+  plan.topology = d.topology;
+  plan.history = d.history;
+  const layers::Model model(model_options, schema);
+  const Topology& t = d.topology;
+  const std::vector<double> costs = layer_costs(model, schema);
+  plan.schedule_input.stage_begin = cut_stages(costs, t.stages, d.stage_cut);
+  // Constant carried tensors are made again where that sends less: 2 (S - 1) F d for the encoder's gradients against
+  // 2 (S - 1) N d for the tensors and theirs.
+  plan.recompute_carried = t.stages > 1 && model.num_carried() > 0 && model.carried_is_constant() &&
+                           schema.num_features < schema.num_vertices * model.num_carried();
+
+  const Index n = graph.num_vertices();
+  if (t.devices() == 1 && t.chunks == 1) {
+    plan.cut = std::make_shared<CutGraph>(partition::Layout(n), graph);
+  } else {
+    const Partition parts = cut_parts(graph, options, plan.remarks);
+    const bool overlaps = t.chunks == 1 && t.parts > 1 && d.overlap;
+    // What one row's dense work is worth in edges: d^2 against d multiplications.
+    const auto dense_cost = static_cast<double>(std::max<Index>(model_options.hidden, 1)) / 2;
+    const Partition chunks =
+        overlaps ? boundary_and_interior(graph, parts) : cut_chunks(graph, parts, options, dense_cost, plan.remarks);
+    std::vector<Index> rank;
+    if (t.chunks > 1) {
+      const std::vector<core::VertexId> order = partition::locality_order(graph, chunks);
+      rank.resize(order.size());
+      for (std::size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<Index>(i);
+    }
+    plan.cut = std::make_shared<CutGraph>(partition::Layout(parts, chunks, rank), graph);
+  }
+  ScheduleInput& input = plan.schedule_input;
+  input.topology = t;
+  input.topology.chunks = plan.cut->layout.num_chunks();
+  plan.schedule = d.schedule;
+  if (t.chunks == 1 || d.history.staleness == 0 || !uses_history(d.schedule)) {
+    plan.history.staleness = 0;
+    if (input.topology.chunks == 1) {
+      if (!uses_history(d.schedule)) plan.schedule = ScheduleKind::kAllForwardAllBackward;
+    } else {
+      if (uses_history(d.schedule)) {
+        plan.schedule = t.chunks == 1 ? ScheduleKind::kSequential : ScheduleKind::kWavefront;
+      }
+      input.reads = reads_of(*plan.cut);
+    }
+  }
+  validate(plan.schedule_of(plan.order_of(options.seed, 0)), input);
+  return plan;
+}
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "laminar/core/dataset.hpp"
+#include "laminar/layers/model.hpp"
+#include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/train_options.hpp"
+
+namespace laminar::pipeline {
+
+/// How a training is spread, as all its devices know it: a pure function of graph and options, so that every rank makes
+/// the same one.
+struct Plan {
+  Topology topology;
+  std::shared_ptr<const CutGraph> cut;
+  /// For the schedule of an epoch; its chunk order is the epoch's.
+  ScheduleInput schedule_input;
+  ScheduleKind schedule = ScheduleKind::kAllForwardAllBackward;
+  /// With staleness 0 if nothing is ever stale: one chunk, or chunks that wait for each other.
+  HistoryOptions history;
+  bool recompute_carried = false;
+  /// What the user should know, e.g. of a partition.
+  std::vector<std::string> remarks;
+
+  Index num_devices() const { return topology.devices(); }
+  DevicePlace place(Index device) const;
+  /// The steps of every stage in `epoch`, in the order that `seed` gives, and that order.
+  Schedule schedule_of(const ChunkOrder& order) const;
+  ChunkOrder order_of(std::uint64_t seed, Index epoch) const;
+};
+
+/// Throws UsageError for a topology that does not fit the model or graph (more stages than layers, more parts or chunks
+/// than vertices), and what the partition strategy throws.
+Plan make_plan(const layers::ModelOptions& model, const core::DatasetSchema& schema, const core::Graph& graph,
+               const TrainOptions& options);
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,32 @@
+#include "laminar/pipeline/slice.hpp"
+
+namespace laminar::pipeline {
+
+Slice make_slice(const core::Graph& graph, const partition::Layout& layout, const PartMap& map, Index chunk) {
+  const Range rows = chunk < 0 ? Range{0, map.own().size()} : map.slice_rows(chunk);
+  const Index begin = map.own().begin + rows.begin;
+  const Index end = map.own().begin + rows.end;
+  const std::vector<core::VertexId>& ids = layout.file_ids();
+  const bool whole = rows.size() == graph.num_vertices();
+  Slice slice{whole ? core::Block::whole(graph, layout.is_identity() ? std::vector<core::VertexId>{} : ids)
+                    : core::Block::chunk(graph, begin, end, core::SourceSpace::kCompact, ids),
+              chunk,
+              rows,
+              {},
+              {},
+              false};
+  const auto sources = slice.block.source_vertices();
+  slice.source_rows.reserve(sources.size());
+  slice.source_chunks.reserve(sources.size());
+  for (const core::VertexId v : sources) {
+    slice.source_rows.push_back(map.row_of(v));
+    slice.source_chunks.push_back(static_cast<std::int32_t>(layout.chunk_of(v)));
+  }
+  slice.reads_whole_table = static_cast<Index>(sources.size()) == map.num_rows();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (slice.source_rows[i] != static_cast<std::int32_t>(i)) slice.reads_whole_table = false;
+  }
+  return slice;
+}
+
+}  // namespace laminar::pipeline

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "laminar/core/dataset.hpp"
+#include "laminar/layers/model.hpp"
+#include "laminar/pipeline/train_options.hpp"
+
+namespace laminar::pipeline {
+
+/// Floating-point operations of each layer's forward on the whole graph, roughly: 2 x rows x weights for the dense work
+/// (2 x entries x columns for sparse features) and 2 x (edges + vertices) x width for the aggregation. The encoder
+/// counts to the first layer, the head to the last.
+std::vector<double> layer_costs(const layers::Model& model, const core::DatasetSchema& schema);
+
+/// Places 0 = b_0 < b_1 < ... < b_S = number of layers; stage s is layers [b_s, b_{s+1}). By cost: the costliest stage
+/// is as cheap as can be, and among those cuts the earliest stages are as long as can be. Throws UsageError if there
+/// are more stages than layers, or places given that are not as many as stages - 1, ascending and in range.
+std::vector<Index> cut_stages(std::span<const double> costs, Index stages, const StageCut& cut);
+
+}  // namespace laminar::pipeline
