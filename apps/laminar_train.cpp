@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "laminar/apps/application.hpp"
 #include "laminar/apps/curves.hpp"
+#include "laminar/apps/device_figures.hpp"
 #include "laminar/apps/interrupt.hpp"
 #include "laminar/apps/machine.hpp"
 #include "laminar/apps/outputs.hpp"
@@ -17,6 +19,7 @@
 #include "laminar/apps/report.hpp"
 #include "laminar/apps/result_line.hpp"
 #include "laminar/apps/run_json.hpp"
+#include "laminar/apps/trace.hpp"
 #include "laminar/apps/train_command.hpp"
 #include "laminar/core/atomic_file.hpp"
 #include "laminar/core/error.hpp"
@@ -75,6 +78,7 @@ void check_request(const TrainCommand& c, const core::Dataset& data, const std::
                                           {"report", c.report},
                                           {"json", c.json},
                                           {"curves", c.curves},
+                                          {"trace", c.trace},
                                           {"predictions", c.predictions},
                                           {"dump-config", c.dump_config == "-" ? "" : c.dump_config}};
   const std::vector<NamedFile> inputs = {{"the graph file", c.graph}, {"the configuration file", c.config}};
@@ -111,6 +115,37 @@ Progress make_progress(const TrainCommand& c, core::Task task, std::size_t runs)
                   stderr);
 }
 
+/// For --verbose, of the first run: after its first epochs one block that says where time and bytes go.
+class DevicesBlock {
+ public:
+  DevicesBlock(const TrainCommand& c, const pipeline::Trainer& trainer, bool first_run)
+      : plan_(trainer.plan()), wanted_(c.verbose && !c.quiet && first_run && plan_.num_devices() > 1) {
+    const core::Index done = c.checkpoint ? c.checkpoint->epoch : 0;
+    const core::Index last =
+        c.training.stop_after > 0 ? std::min(c.training.stop_after, c.training.epochs) : c.training.epochs;
+    after_ = std::min<core::Index>(done + kFirstEpochs, last);
+    // Before the training, so that the other devices do not wait for it.
+    if (wanted_) modes_ = modes_text(compare_modes(plan_, trainer.model(), c.training.seed));
+  }
+  void epoch(const pipeline::EpochRecord& record, Progress& progress) {
+    if (!wanted_ || record.epoch > after_) return;
+    epochs_.push_back(record);
+    if (record.epoch < after_) return;
+    // The first one is slower than all that follow.
+    const std::size_t skip = epochs_.size() > 1 ? 1 : 0;
+    progress.clear();
+    fmt::print(stderr, "{}{}", devices_text(plan_, std::span(epochs_).subspan(skip)), modes_);
+  }
+
+ private:
+  static constexpr core::Index kFirstEpochs = 4;
+  const pipeline::Plan& plan_;
+  bool wanted_;
+  core::Index after_ = 0;
+  std::string modes_;
+  std::vector<pipeline::EpochRecord> epochs_;
+};
+
 /// Trains all runs, or as many as come before a signal. What a signal cut short
 /// counts only if it is all there is.
 Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vector<pipeline::Run>& runs,
@@ -134,7 +169,14 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
     if (c.checkpoint) standing = {c.checkpoint->epoch, c.checkpoint->best_epoch, c.checkpoint->best.val_metric};
     progress.begin_run(static_cast<core::Index>(i), fmt::format("split {}, seed {}", options.split, options.seed),
                        standing);
-    trainer.observe([&](const pipeline::EpochRecord& record) { progress.epoch(record); });
+    if (i == 0 && !c.quiet) {
+      for (const std::string& remark : trainer.plan().remarks) fmt::print(stderr, "note: {}\n", remark);
+    }
+    DevicesBlock block(c, trainer, i == 0);
+    trainer.observe([&](const pipeline::EpochRecord& record) {
+      progress.epoch(record);
+      block.epoch(record, progress);
+    });
     pipeline::TrainResult result;
     try {
       result = trainer.run();
@@ -240,6 +282,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   };
   write(c.predictions,
         [&] { write_predictions(c.predictions, predict(outcome.last, data, {.threads = c.training.threads})); });
+  write(c.trace, [&] { core::write_file(c.trace, trace_json(outcome.results)); });
   write(c.curves, [&] { core::write_file(c.curves, curves_csv(outcome.results)); });
   const double peak_rss_mib = static_cast<double>(peak_rss_bytes()) / kMebibyte;
   write(c.json, [&] {
@@ -265,7 +308,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
     std::fflush(stderr);
     fmt::print("{}", summary_table(outcome.results, summary, peak_rss_mib));
   }
-  fmt::print("{}\n", result_line(c.model, summary, peak_rss_mib, outcome.results.front().seed));
+  fmt::print("{}\n", result_line(c.model, summary, peak_rss_mib, outcome.results.front()));
   if (failure) {
     std::fflush(stdout);
     std::rethrow_exception(failure);

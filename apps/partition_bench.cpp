@@ -161,6 +161,7 @@ BenchFigures over_runs(const std::vector<BenchRun>& runs, Pick&& pick) {
   BenchFigures result;
   for (const BenchColumn& column : bench_columns()) {
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const BenchRun& run : runs) values.push_back(run.figures.*column.value);
     std::sort(values.begin(), values.end());
     result.*column.value = values.empty() ? kUnknown : pick(values);

@@ -125,6 +125,7 @@ std::vector<Point> layout_graph(const core::Graph& graph, double side) {
   }
   // What lies far out, such as isolated vertices, must not shrink the rest: the square holds all but the outermost 1 %.
   std::vector<double> distances;
+  distances.reserve(places.size());
   for (const Point& p : places) distances.push_back(std::max(std::abs(p.x), std::abs(p.y)));
   std::sort(distances.begin(), distances.end());
   const double reach = std::max(distances[(distances.size() - 1) * 99 / 100], 1e-9);

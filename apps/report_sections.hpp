@@ -14,6 +14,11 @@ std::string curves_section(const ReportData& data);
 /// Median and total time of each phase over all epochs of all runs.
 std::string phases_card(const ReportData& data);
 
+/// What several devices did: the last epoch's steps drawn over time, busy, waiting and sending time, bytes by cause,
+/// memory by device, and how stale the history was over the epochs. Of several runs tables are of all, drawings of the
+/// last. For runs on several devices or with history only.
+std::string devices_section(const ReportData& data);
+
 /// Classes of the test set by the best epoch's model, added up over runs: heat map of the confusion matrix (of its
 /// largest classes if there are many), most frequent mistakes, and precision, recall and F1 of each class. Throws Error
 /// if a confusion matrix isn't [num_outputs, num_outputs].

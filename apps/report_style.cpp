@@ -13,7 +13,8 @@ std::string_view report_style() {
 @media screen and (prefers-color-scheme:dark){:root{--page:#101418;--card:#181d23;--ink:#e5e9ed;--muted:#98a3ae;--line:#2c343c;
 --grid:#262d35;--train:#909ba6;--val:#56b4e9;--test:#ff8c42;--rate:#2fbf92;--norm:#dd92bd;
 --forward:#3d95cf;--loss:#f0b429;--backward:#8fcff5;--optimizer:#21a67f;--evaluation:#e48fbb;
---right:86,180,233;--wrong:255,140,66;--strong:#0c1116;--bar:#2f6288}}
+--right:86,180,233;--wrong:255,140,66;--strong:#0c1116;--bar:#2f6288}.steps.steps{--fl:58%;--bl:34%}
+.key-f.key-f{--c:hsl(222 65% 58%)}.key-b.key-b{--c:hsl(222 65% 34%)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",
 "DejaVu Sans",Arial,sans-serif;font-variant-numeric:tabular-nums}
@@ -59,6 +60,14 @@ text.marker.end{text-anchor:end}
 .train{--c:var(--train)}.val{--c:var(--val)}.test{--c:var(--test)}.rate{--c:var(--rate)}.norm{--c:var(--norm)}
 .forward{--c:var(--forward)}.loss{--c:var(--loss)}.backward{--c:var(--backward)}.optimizer{--c:var(--optimizer)}
 .evaluation{--c:var(--evaluation)}
+.busy{--c:var(--forward)}.wait{--c:var(--line)}.send{--c:var(--loss)}
+.layer0{--c:hsl(262 55% 60%)}.layer1{--c:hsl(225 60% 60%)}.layer2{--c:hsl(200 75% 45%)}.layer3{--c:hsl(172 70% 38%)}
+.layer4{--c:hsl(125 40% 45%)}.layer5{--c:hsl(70 65% 40%)}.layer6{--c:hsl(38 90% 47%)}.layer7{--c:hsl(12 80% 54%)}
+.charts>.wide{grid-column:1/-1}
+.steps{--fl:46%;--bl:76%}.key-f{--c:hsl(222 65% 46%)}.key-b{--c:hsl(222 65% 76%)}.key-w{--c:var(--line)}.key-s{--c:var(--ink)}
+.steps .f{fill:hsl(var(--h) 65% var(--fl))}.steps .b{fill:hsl(var(--h) 65% var(--bl))}.steps .s{fill:var(--ink)}
+.steps .w{fill:url(#waiting)}.steps .ground{fill:var(--grid)}.steps .stripe{fill:var(--muted);opacity:.45}
+.meter.pieces{white-space:nowrap;font-size:0}.meter.pieces i{display:inline-block;border-radius:0;min-width:0}
 .cursor{position:absolute;top:0;width:1px;background:var(--muted);opacity:.6;pointer-events:none}
 .tip{position:absolute;z-index:3;pointer-events:none;background:var(--card);border:1px solid var(--line);border-radius:6px;
 padding:6px 10px;font-size:13px;line-height:1.45;box-shadow:0 3px 14px rgba(0,0,0,.18);white-space:nowrap}

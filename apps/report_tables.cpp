@@ -197,11 +197,13 @@ std::string memory_card(const ReportData& data) {
     foot += fmt::format("<tr><td>whole process</td><td class=\"num\">{}</td><td></td></tr>",
                         format_bytes(data.peak_rss_bytes));
   }
+  std::string of_what = data.results.size() > 1 ? "; the largest of all runs" : "";
+  if (data.results.back().topology.devices() > 1) of_what += "; of the largest device";
   return fmt::format(
       "<div class=\"card\" id=\"memory\"><figcaption><h3>Memory at its peak</h3></figcaption><table><thead><tr>"
       "<th>purpose</th><th class=\"num\">peak</th><th></th></tr></thead><tbody>{}</tbody><tfoot>{}</tfoot></table><p "
       "class=\"note\">Purposes reach their peaks at different moments{}.</p></div>\n",
-      rows, foot, data.results.size() > 1 ? "; the largest of all runs" : "");
+      rows, foot, of_what);
 }
 
 std::string configuration_section(const ReportData& data) {

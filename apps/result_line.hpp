@@ -13,8 +13,9 @@ namespace laminar::apps {
 std::string metric_text(core::Metric metric, double value);
 
 /// The last line of a training, without a line break: "RESULT layer=gcn layers=2 metric=accuracy loss=... ...".
+/// `first`: of the first run, which seed and topology are of.
 std::string result_line(const layers::ModelOptions& model, const pipeline::Summary& summary, double peak_rss_mib,
-                        std::uint64_t seed);
+                        const pipeline::TrainResult& first);
 
 /// A short table for people: metrics on the three sets, the best epoch, loss, time and memory.
 std::string summary_table(const std::vector<pipeline::TrainResult>& results, const pipeline::Summary& summary,

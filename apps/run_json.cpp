@@ -1,5 +1,7 @@
 #include "laminar/apps/run_json.hpp"
 
+#include <array>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -41,6 +43,28 @@ ordered_json to_json(const pipeline::EpochRecord& e) {
   j["backward_ms"] = e.backward_ms;
   j["optimizer_ms"] = e.optimizer_ms;
   j["bytes"] = e.bytes;
+  // Empty on one device.
+  if (!e.devices.empty()) {
+    for (std::size_t c = 0; c < pipeline::kNumCauses; ++c) {
+      const std::string cause(name_of(static_cast<pipeline::Cause>(c)));
+      j["bytes_by_cause"][cause] = e.ledger.bytes[c];
+      j["messages_by_cause"][cause] = e.ledger.messages[c];
+    }
+    j["devices"] = ordered_json::array();
+    for (const pipeline::DeviceTimes& d : e.devices) {
+      j["devices"].push_back({{"busy_ms", d.busy_ms}, {"wait_ms", d.wait_ms}, {"send_ms", d.send_ms}});
+    }
+  }
+  if (!e.staleness.empty()) j["staleness"] = e.staleness;
+  return j;
+}
+
+ordered_json peaks(const std::array<std::size_t, core::kNumMemoryPurposes>& peak_bytes, std::size_t total) {
+  ordered_json j;
+  for (std::size_t i = 0; i < core::kNumMemoryPurposes; ++i) {
+    j[std::string(name_of(static_cast<core::MemoryPurpose>(i)))] = peak_bytes[i];
+  }
+  j["total"] = total;
   return j;
 }
 
@@ -56,11 +80,16 @@ ordered_json to_json(const pipeline::TrainResult& r) {
                     {"val_loss", r.best.val_loss},
                     {"epoch_ms", r.epoch_ms},
                     {"bytes_per_epoch", r.bytes_per_epoch}};
-  ordered_json& peak = j["peak_bytes"];
-  for (std::size_t i = 0; i < core::kNumMemoryPurposes; ++i) {
-    peak[std::string(name_of(static_cast<core::MemoryPurpose>(i)))] = r.peak_bytes[i];
+  j["topology"] = {{"stages", r.topology.stages},
+                   {"parts", r.topology.parts},
+                   {"chunks", r.topology.chunks},
+                   {"devices", r.topology.devices()}};
+  j["remarks"] = r.remarks;
+  j["peak_bytes"] = peaks(r.peak_bytes, r.peak_bytes_total);
+  j["peak_bytes_by_device"] = ordered_json::array();
+  for (const pipeline::DeviceMemory& m : r.device_memory) {
+    j["peak_bytes_by_device"].push_back(peaks(m.peak_bytes, m.peak_bytes_total));
   }
-  peak["total"] = r.peak_bytes_total;
   j["graph_bytes"] = r.graph_bytes;
   // Row-major by true class; the number of classes is its root.
   j["test_confusion"] = r.confusion;

@@ -84,6 +84,8 @@ void add_output(CommandLine& line, TrainCommand& c) {
   output(flag("resume", c.resume, "go on from --checkpoint; options that are not given are those it was made with"));
   output(option("report", c.report, "FILE", "write a page with curves, times and memory (HTML)"));
   output(option("json", c.json, "FILE", "write configuration, machine and all results (JSON)"));
+  output(option("trace", c.trace, "FILE",
+                "write a timeline of the last epoch, a track a device (JSON for ui.perfetto.dev)"));
   output(option("curves", c.curves, "FILE", "write a row for every epoch (CSV)"));
   output(option("predictions", c.predictions, "FILE",
                 "write the best epoch's predictions for every vertex (.h5 or .csv)"));

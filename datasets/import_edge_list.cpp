@@ -160,7 +160,7 @@ EdgeListGraph read_edge_list(const std::filesystem::path& path, bool directed) {
   entries.ends = {};
   EdgeId dropped = 0;
   result.graph = std::make_shared<const core::Graph>(build(n, ends, std::move(entries.weights), directed, dropped));
-  if (entries.names_skipped) result.notes.push_back("the first line holds names of columns");
+  if (entries.names_skipped) result.notes.emplace_back("the first line holds names of columns");
   if (relabelled) {
     result.notes.push_back(
         fmt::format("only {} of the numbers 0..{} occur; they are the vertices, in ascending order", n, largest));

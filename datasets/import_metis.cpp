@@ -168,7 +168,7 @@ MetisGraph read_metis(const std::filesystem::path& path) {
   if (header.constraints > 1) {
     result.notes.push_back(fmt::format("of the {} weights a vertex the first one counts", header.constraints));
   }
-  if (header.vertex_sizes) result.notes.push_back("vertex sizes are not used");
+  if (header.vertex_sizes) result.notes.emplace_back("vertex sizes are not used");
   return result;
 }
 
@@ -181,7 +181,7 @@ ImportResult import_metis(const std::filesystem::path& path, const ImportOptions
   data.provenance = fmt::format("imported from the METIS graph {}", path.filename().string());
   result.notes = std::move(metis.notes);
   if (!metis.vertex_weights.empty()) {
-    result.notes.push_back("graph files don't keep vertex weights; laminar-partition reads them from the METIS file");
+    result.notes.emplace_back("graph files don't keep vertex weights; laminar-partition reads them from the METIS file");
   }
   add_splits(data, options);
   check(data, path.string());

@@ -37,7 +37,7 @@ class Hierarchy {
             std::vector<std::int32_t> block)
       : finest_(h), balance_(balance), random_(options.seed, 0, 0) {
     ClusterLimits limits;
-    limits.pairs_a_pin = options.pairs_a_pin;
+    limits.rated_pins = options.rated_pins;
     const Index target = std::max<Index>(balance.parts * options.coarsest_a_part, 2);
     std::vector<double> total(static_cast<std::size_t>(h.dims), 0);
     for (Index v = 0; v < h.num_vertices; ++v) {

@@ -24,7 +24,8 @@ struct RunOptions {
   Index coarsest_a_part = 160;
   /// Partitions tried on the coarsest level of each bisection.
   int tries = 16;
-  double pairs_a_pin = 60;
+  /// See ClusterLimits.
+  Index rated_pins = 1000;
   SearchOptions search;
   std::uint64_t seed = 1;
 };

@@ -2,32 +2,19 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "laminar/core/parallel.hpp"
 
 namespace laminar::partition::multilevel {
 namespace {
 
-/// Nets with more pins than this are not looked at when rating by common nets: the largest size for which the pairs
-/// looked at stay within `pairs_a_pin` times the pins.
-Index largest_rated_net(const Hypergraph& h, double pairs_a_pin) {
-  std::vector<double> pairs;
-  for (Index e = 0; e < h.num_nets(); ++e) {
-    const std::size_t size = h.pins_of(e).size();
-    if (pairs.size() <= size) pairs.resize(size + 1, 0);
-    pairs[size] += static_cast<double>(size) * static_cast<double>(size);
-  }
-  const double budget = pairs_a_pin * static_cast<double>(h.pins.size());
-  double sum = 0;
-  std::size_t size = 2;
-  while (size < pairs.size() && sum + pairs[size] <= budget) sum += pairs[size++];
-  return std::max<Index>(static_cast<Index>(size) - 1, 16);
-}
-
 /// Ratings of the clusters near one vertex. One a thread: no piece of a loop waits while it uses it.
 struct Ratings {
   std::vector<double> value;
   std::vector<std::int32_t> touched;
+  /// (pins, net) of the nets of a vertex.
+  std::vector<std::pair<Index, std::int32_t>> nets;
   void add(std::int32_t c, double r) {
     if (value[c] == 0) touched.push_back(c);
     value[c] += r;
@@ -50,7 +37,6 @@ class Clusterer {
     weight_ = h.weight;
     favourite_.assign(n, -1);
     clusters_ = h.num_vertices;
-    if (cut == nullptr) rated_net_ = largest_rated_net(h, limits.pairs_a_pin);
   }
 
   Clustering run() {
@@ -103,11 +89,19 @@ class Clusterer {
         ratings.add(cluster_[cut_->targets[j]], cut_->weights[j]);
       }
     } else {
-      for (const std::int32_t e : h_.nets_of(v)) {
-        const auto pins = h_.pins_of(e);
-        if (static_cast<Index>(pins.size()) > rated_net_) continue;
-        const double r = h_.net_weight[e] / static_cast<double>(pins.size() - 1);
-        for (const VertexId u : pins) ratings.add(cluster_[u], r);
+      // Small nets tell most, and come first.
+      auto& nets = ratings.nets;
+      nets.clear();
+      for (const std::int32_t e : h_.nets_of(v)) nets.emplace_back(h_.net_offsets[e + 1] - h_.net_offsets[e], e);
+      Index looked_at = 0;
+      for (const auto& [size, e] : nets) looked_at += size;
+      if (looked_at > limits_.rated_pins) std::sort(nets.begin(), nets.end());
+      looked_at = 0;
+      for (const auto& [size, e] : nets) {
+        if (looked_at > 0 && looked_at + size > limits_.rated_pins) break;
+        looked_at += size;
+        const double r = h_.net_weight[e] / static_cast<double>(size - 1);
+        for (const VertexId u : h_.pins_of(e)) ratings.add(cluster_[u], r);
       }
     }
     std::int32_t best = -1;
@@ -179,7 +173,6 @@ class Clusterer {
   const ClusterLimits& limits_;
   std::vector<std::int32_t> order_;
   std::uint32_t salt_;
-  Index rated_net_ = 0;
   /// A cluster is named after one of its vertices; that vertex never leaves it.
   std::vector<std::int32_t> cluster_;
   std::vector<std::int32_t> members_;

@@ -21,9 +21,8 @@ struct ClusterLimits {
   std::vector<double> weight;
   /// Only vertices of the same block may be together; empty = all may.
   std::span<const std::int32_t> block;
-  /// Rating by common nets leaves out the largest nets, so that the pairs of pins looked at are at most this many times
-  /// the pins (nets of up to 16 pins always count).
-  double pairs_a_pin = 60;
+  /// Rating by common nets looks at about this many pins a vertex, those of its smallest nets.
+  Index rated_pins = 1000;
   /// Not fewer clusters than this.
   Index at_least = 1;
 };

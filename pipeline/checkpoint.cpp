@@ -4,6 +4,7 @@
 ///   /data        attributes: what it was trained on
 ///   /weights     one dataset a parameter, by name: after the last epoch
 ///   /best_weights, /optimizer    likewise; an optimizer's are SLOT/PARAMETER
+///   /tables      history, LAYER.PART/TABLE, where there is any; /layout: part, chunk and place of each vertex then
 ///   /history     records [epochs, columns] and times_ms [epochs, columns], attribute `columns`
 ///
 /// and, after the HDF5 part, a seal of 16 bytes: "LMNRSEAL" and the FNV-1a hash of all bytes before it, little-endian.
@@ -101,6 +102,12 @@ void put(H5::Group& group, const std::string& name, const Tensor& t) {
   const std::array<hsize_t, 2> shape = {static_cast<hsize_t>(t.rows()), static_cast<hsize_t>(t.cols())};
   group.createDataSet(name, file_type(t.dtype()), H5::DataSpace(2, shape.data()), no_times())
       .write(t.raw(), memory_type(t.dtype()));
+}
+
+void put(H5::Group& group, const char* name, const std::vector<std::int32_t>& values) {
+  const hsize_t count = values.size();
+  group.createDataSet(name, H5::PredType::STD_I32LE, H5::DataSpace(1, &count), no_times())
+      .write(values.data(), H5::PredType::NATIVE_INT32);
 }
 
 /// By name, so that equal states give equal files whatever order they are held in.
@@ -201,6 +208,22 @@ Tensor get_tensor(const H5::Group& group, const std::string& name) {
   return t;
 }
 
+std::vector<std::int32_t> get_integers(const H5::Group& group, const std::string& name) {
+  const H5::DataSet dataset = group.openDataSet(name);
+  const H5::DataSpace space = dataset.getSpace();
+  if (dataset.getTypeClass() != H5T_INTEGER || space.getSimpleExtentNdims() != 1) {
+    throw Error(fmt::format("'{}' is no list of integers", name));
+  }
+  hsize_t count = 0;
+  space.getSimpleExtentDims(&count);
+  if (count >= kLargestSide || dataset.getStorageSize() != count * sizeof(std::int32_t)) {
+    throw Error(fmt::format("'{}' claims to hold {} numbers, but is not stored so", name, count));
+  }
+  std::vector<std::int32_t> values(static_cast<std::size_t>(count));
+  dataset.read(values.data(), H5::PredType::NATIVE_INT32);
+  return values;
+}
+
 std::vector<NamedTensor> get_tensors(const H5::Group& group, const std::string& prefix = {}) {
   std::vector<NamedTensor> tensors;
   for (hsize_t i = 0; i < group.getNumObjs(); ++i) {
@@ -272,6 +295,13 @@ Checkpoint read_open(const H5::H5File& file) {
   const H5::Group history = file.openGroup("/history");
   get(history, "records", c.epochs, kRecordColumns);
   get(history, "times_ms", c.epochs, kTimeColumns);
+  if (root.nameExists("tables")) {
+    c.tables = get_tensors(file.openGroup("/tables"));
+    const H5::Group layout = file.openGroup("/layout");
+    c.part_of = get_integers(layout, "part_of");
+    c.chunk_of = get_integers(layout, "chunk_of");
+    c.place_of = get_integers(layout, "place_of");
+  }
   c.epoch = get_integer(root, "epoch");
   c.best_epoch = get_integer(root, "best_epoch");
   if (c.epoch != static_cast<Index>(c.epochs.size()) || c.best_epoch < 0 || c.best_epoch > c.epoch ||
@@ -311,6 +341,13 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& c) {
     put(file, "/weights", c.weights);
     put(file, "/best_weights", c.best_weights);
     put(file, "/optimizer", c.optimizer);
+    if (!c.tables.empty()) {
+      put(file, "/tables", c.tables);
+      H5::Group layout = file.createGroup("/layout");
+      put(layout, "part_of", c.part_of);
+      put(layout, "chunk_of", c.chunk_of);
+      put(layout, "place_of", c.place_of);
+    }
     H5::Group history = file.createGroup("/history");
     put(history, "records", c.epochs, kRecordColumns);
     put(history, "times_ms", c.epochs, kTimeColumns);

@@ -41,8 +41,8 @@ struct Checkpoint {
   Index best_epoch = 0;
   Evaluation best = {};
   std::vector<EpochRecord> epochs;
-  /// Historical rows and gradients, "LAYER/PART/TABLE" with TABLE one of rows, next, z; empty without history.
-  std::vector<core::NamedTensor> history;
+  /// Historical rows and gradients, "LAYER.PART/TABLE" with TABLE one of rows, next, z; empty without history.
+  std::vector<core::NamedTensor> tables;
   /// How the graph was cut when they were made: part and chunk of each vertex of the file, and its place in the layout.
   std::vector<std::int32_t> part_of;
   std::vector<std::int32_t> chunk_of;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "laminar/core/clip.hpp"
 #include "laminar/core/confusion_matrix.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/pipeline/device_report.hpp"
 #include "laminar/pipeline/history_state.hpp"
 #include "laminar/pipeline/statistics.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
@@ -64,8 +66,8 @@ std::vector<core::VertexId> file_ids(const partition::Layout& layout, const Rang
 
 }  // namespace
 
-DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& data, const core::Graph& graph,
-                             Index device, int threads, Transport* transport)
+DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& data, Index device, int threads,
+                             Transport* transport)
     : input_(input),
       place_(input.plan.place(device)),
       arena_(threads),
@@ -80,7 +82,7 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     communicator_ = std::make_unique<Communicator>(*transport, input.options.distribution.compression, pool_);
   }
   arena_.execute([&] {
-    model_.initialize(input.options.seed, &graph);
+    model_.initialize(input.options.seed, input.graph.get());
     ExecutorSetup setup;
     setup.model = &model_;
     setup.place = place_;
@@ -377,11 +379,17 @@ Checkpoint DeviceTrainer::checkpoint() {
       c.optimizer.push_back(t);
     }
   }
-  c.history = history_state(*executor_, model_.num_layers());
-  if (!c.history.empty()) describe_layout(input_.plan.cut->layout, c);
+  c.tables = history_state(*executor_, model_.num_layers());
+  if (communicator_ != nullptr) {
+    // What rounding of weight gradients has kept back; empty without int8.
+    for (const auto& [bucket, kept] : communicator_->feedback()) {
+      c.tables.push_back({fmt::format("feedback.{}/{}", place_.device(), bucket), kept});
+    }
+  }
+  if (!c.tables.empty()) describe_layout(input_.plan.cut->layout, c);
   if (communicator_ == nullptr) return c;
   // Every device's share goes to device 0, list by list.
-  const std::array lists{&c.weights, &c.best_weights, &c.optimizer, &c.history};
+  const std::array lists{&c.weights, &c.best_weights, &c.optimizer, &c.tables};
   for (std::size_t i = 0; i < lists.size(); ++i) {
     const Tag tag{.kind = Tag::Kind::kControl, .item = static_cast<std::uint8_t>(i + 1)};
     if (place_.device() != 0) {
@@ -393,7 +401,7 @@ Checkpoint DeviceTrainer::checkpoint() {
       lists[i]->insert(lists[i]->end(), share.begin(), share.end());
     }
   }
-  if (!c.history.empty() && c.part_of.empty()) describe_layout(input_.plan.cut->layout, c);
+  if (!c.tables.empty() && c.part_of.empty()) describe_layout(input_.plan.cut->layout, c);
   return c;
 }
 
@@ -418,12 +426,24 @@ void DeviceTrainer::resume(const Checkpoint& c) {
     }
     load_weights(held(c.weights), model_.parameters());
     optimizer_->load_state(held(c.optimizer), parameters_);
-    load_history(c, input_.plan.cut->graph, input_.plan.cut->layout, *executor_);
+    load_history(c, *input_.graph, input_.plan.cut->layout, *executor_);
+    restore_feedback(c);
   });
   epoch_ = c.epoch;
   best_epoch_ = c.best_epoch;
   best_ = c.best;
   epochs_ = c.epochs;
+}
+
+void DeviceTrainer::restore_feedback(const Checkpoint& c) {
+  // On other devices it means nothing: what was kept back there is lost, as a rounding error is.
+  if (communicator_ == nullptr || !(c.options.distribution.topology == input_.plan.topology)) return;
+  std::map<std::int32_t, Tensor> kept;
+  const std::string prefix = fmt::format("feedback.{}/", place_.device());
+  for (const NamedTensor& t : c.tables) {
+    if (t.name.rfind(prefix, 0) == 0) kept[std::stoi(t.name.substr(prefix.size()))] = t.value.clone();
+  }
+  communicator_->restore_feedback(std::move(kept));
 }
 
 void DeviceTrainer::write_checkpoint_now() {
@@ -504,14 +524,28 @@ TrainResult DeviceTrainer::result(Ending ending) {
   }
   r.epoch_ms = median(std::move(times));
   r.bytes_per_epoch = epochs_.empty() ? 0 : static_cast<std::uint64_t>(median(std::move(bytes)));
-  r.spans.resize(static_cast<std::size_t>(input_.plan.num_devices()));
-  r.spans[static_cast<std::size_t>(place_.device())] = executor_->spans();
+  DeviceReport own;
+  own.spans = executor_->spans();
   for (std::size_t i = 0; i < core::kNumMemoryPurposes; ++i) {
-    r.peak_bytes[i] = pool_->peak_bytes(static_cast<core::MemoryPurpose>(i));
+    own.memory.peak_bytes[i] = pool_->peak_bytes(static_cast<core::MemoryPurpose>(i));
   }
   const std::size_t sparse_bytes = executor_->sparse_feature_bytes();
-  r.peak_bytes[static_cast<std::size_t>(core::MemoryPurpose::kFeatures)] += sparse_bytes;
-  r.peak_bytes_total = pool_->peak_bytes() + sparse_bytes;
+  own.memory.peak_bytes[static_cast<std::size_t>(core::MemoryPurpose::kFeatures)] += sparse_bytes;
+  own.memory.peak_bytes_total = pool_->peak_bytes() + sparse_bytes;
+  std::vector<DeviceReport> reports;
+  if (communicator_ == nullptr) {
+    reports.push_back(std::move(own));
+  } else {
+    for (const std::string& text : communicator_->gather_text(pack(own))) reports.push_back(unpack_report(text));
+  }
+  for (DeviceReport& device : reports) {
+    for (std::size_t i = 0; i < r.peak_bytes.size(); ++i) {
+      r.peak_bytes[i] = std::max(r.peak_bytes[i], device.memory.peak_bytes[i]);
+    }
+    r.peak_bytes_total = std::max(r.peak_bytes_total, device.memory.peak_bytes_total);
+    r.device_memory.push_back(device.memory);
+    r.spans.push_back(std::move(device.spans));
+  }
   r.graph_bytes = graph_bytes_;
   return r;
 }

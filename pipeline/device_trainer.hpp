@@ -27,6 +27,8 @@ struct TrainingInput {
   Targets targets;
   core::Metric metric = core::Metric::kAccuracy;
   DataSignature signature;
+  /// Numbered as in the file.
+  std::shared_ptr<const core::Graph> graph;
 };
 
 /// One device's share of a training: its layers' parameters and optimiser state, its part's slices. All devices run the
@@ -35,8 +37,7 @@ struct TrainingInput {
 class DeviceTrainer {
  public:
   /// `input` must outlive it; `transport` is null if the device is alone. Reads its features from `data`.
-  DeviceTrainer(const TrainingInput& input, const core::Dataset& data, const core::Graph& graph, Index device,
-                int threads, Transport* transport);
+  DeviceTrainer(const TrainingInput& input, const core::Dataset& data, Index device, int threads, Transport* transport);
   ~DeviceTrainer();
 
   /// Trains to the end, calling the observers (at device 0) after every epoch; evaluates, writes checkpoints. On an
@@ -66,6 +67,7 @@ class DeviceTrainer {
   bool patience_is_over() const;
   Ending train_all(const std::vector<std::function<void(const EpochRecord&)>>& observers,
                    const std::atomic<bool>& stop);
+  void restore_feedback(const Checkpoint& checkpoint);
   void write_checkpoint_now();
   TrainResult result(Ending ending);
   void reduce_layer(Index layer);

@@ -57,14 +57,14 @@ std::vector<NamedTensor> history_state(Executor& executor, Index num_layers) {
   for (Index l = 0; l < num_layers; ++l) {
     if (executor.history(l) == nullptr) continue;
     for (const NamedTensor& t : executor.history(l)->state()) {
-      all.push_back({fmt::format("{}/{}/{}", l, executor.place().part, t.name), t.value});
+      all.push_back({fmt::format("{}.{}/{}", l, executor.place().part, t.name), t.value});
     }
   }
   return all;
 }
 
 void load_history(const Checkpoint& c, const core::Graph& graph, const partition::Layout& layout, Executor& executor) {
-  if (c.history.empty()) return;
+  if (c.tables.empty()) return;
   const partition::Layout old = old_layout(c);
   if (old.num_vertices() != graph.num_vertices()) {
     throw Error(fmt::format("the checkpoint's history is of {} vertices, the graph has {}", old.num_vertices(),
@@ -82,7 +82,7 @@ void load_history(const Checkpoint& c, const core::Graph& graph, const partition
     if (executor.history(l) == nullptr) continue;
     std::vector<NamedTensor> state;
     for (const char* name : {"rows", "next", "z"}) {
-      const auto of_part = [&](Index q) { return find(c.history, fmt::format("{}/{}/{}", l, q, name)); };
+      const auto of_part = [&](Index q) { return find(c.tables, fmt::format("{}.{}/{}", l, q, name)); };
       if (same) {
         if (const Tensor* t = of_part(place.part)) state.push_back({name, *t});
         continue;

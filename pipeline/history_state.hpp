@@ -10,7 +10,7 @@ namespace laminar::pipeline {
 /// Puts the layout into a checkpoint.
 void describe_layout(const partition::Layout& layout, Checkpoint& checkpoint);
 
-/// This device's tables, as Checkpoint::history names them.
+/// This device's tables, as Checkpoint::tables names them.
 std::vector<core::NamedTensor> history_state(Executor& executor, Index num_layers);
 
 /// Gives a device what a checkpoint holds for its layers and part. On the layout that wrote it, bit for bit; on another

@@ -27,9 +27,9 @@ void Mailbox::deliver(Index from, const Tag& tag, Bytes message, Transfer transf
   if (wake) arrived_.notify_one();
 }
 
-bool Mailbox::has_room(Index from) const {
+std::size_t Mailbox::waiting(Index from) const {
   const std::lock_guard lock(mutex_);
-  return waiting_.at(static_cast<std::size_t>(from)) < limit_;
+  return waiting_.at(static_cast<std::size_t>(from));
 }
 
 Mailbox::Clock::time_point Mailbox::arrival(const Message& message) const {

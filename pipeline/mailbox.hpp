@@ -31,8 +31,8 @@ class Mailbox {
 
   /// Waits as long as `limit` messages of this sender are waiting. Throws Error, with the reason, after fail().
   void deliver(Index from, const Tag& tag, Bytes message, Transfer transfer = {});
-  /// Whether deliver() would not wait.
-  bool has_room(Index from) const;
+  /// How many messages of this sender are waiting.
+  std::size_t waiting(Index from) const;
 
   /// As in Transport; all throw Error after fail().
   Bytes receive(Index from, const Tag& tag);

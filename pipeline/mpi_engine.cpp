@@ -32,15 +32,15 @@ using namespace std::chrono_literals;
 
 /// Messages of one rank that may wait at either end.
 constexpr std::size_t kWaitingMessages = 1024;
-/// Messages of one rank that may be on their way into its mailbox, beside those that wait in it.
-constexpr std::size_t kIncoming = 64;
 /// Payload that travels with its header.
 constexpr std::size_t kInline = 4096;
-/// Of longer ones; the first piece has half of it, so that pieces end one after the other, not two at a time.
-constexpr std::size_t kPiece = std::size_t{4} << 20;
-/// What one rank may have on its way to another. MPI announces a long message and waits for a go-ahead, which waits
-/// behind what goes the other way: with less on its way a link that is busy both ways would be idle half of the time.
-constexpr std::size_t kWindow = 2 * kPiece;
+/// Of longer ones. Short enough for Open MPI to send it over TCP at once: it announces longer ones and waits for a
+/// go-ahead, which then waits behind what goes the other way, so that a link busy both ways would be idle half of the
+/// time.
+constexpr std::size_t kPiece = std::size_t{60} << 10;
+/// What one rank may have given to MPI for another one, or asked of it: enough to keep a link busy from look to look,
+/// and little enough for heartbeats to come through soon.
+constexpr std::size_t kWindow = std::size_t{1} << 20;
 /// Of a heartbeat or a failure's text.
 constexpr std::size_t kControl = 1024;
 constexpr auto kShortestNap = 20us;
@@ -76,11 +76,6 @@ Header header_of(const Tag& tag, std::uint64_t length) {
   put(header, 8, tag.layer);
   put(header, 12, length);
   return header;
-}
-
-/// Bytes of the piece that begins at `offset`.
-std::size_t piece_at(std::size_t offset, std::size_t length) {
-  return std::min(offset == 0 ? kPiece / 2 : kPiece, length - offset);
 }
 
 void check(int code, const char* call) {
@@ -172,7 +167,8 @@ class MpiEngine::Loop {
   struct Incoming {
     Tag tag;
     Bytes payload;
-    std::size_t missing_bytes = 0;
+    std::size_t asked_bytes = 0;
+    std::size_t received_bytes = 0;
   };
   /// The traffic with one rank.
   struct Lane {
@@ -182,9 +178,9 @@ class MpiEngine::Loop {
     /// Of the next message; not being received as long as there is no room for one more.
     std::array<std::byte, kFramingBytes + kInline> head;
     bool stalled = false;
-    /// Messages whose header has come, in order.
+    /// Messages whose header has come, in order; all pieces but some of the last one's have been asked for.
     std::deque<Incoming> incoming;
-    std::size_t incoming_bytes = 0;
+    std::size_t receiving_bytes = 0;
 
     std::array<char, kControl> control;
     bool heartbeat_on_its_way = false;
@@ -293,14 +289,12 @@ class MpiEngine::Loop {
       if (message->posted >= bytes) {
         const std::size_t offset = message->posted - bytes;
         data = message->payload.data() + offset;
-        bytes = piece_at(offset, message->payload.size());
+        bytes = std::min(kPiece, message->payload.size() - offset);
       }
       message->posted += bytes;
       l.sending_bytes += bytes;
       // The handler keeps the message until MPI has done with it.
-      if (bytes > 100000) fmt::print(stderr, "{:.3f} r{} send piece {}\n", MPI_Wtime(), engine_.rank_, bytes);
       post_send(to, data_, data, bytes, [this, to, bytes, message](int) {
-      if (bytes > 100000) fmt::print(stderr, "{:.3f} r{} sent piece {}\n", MPI_Wtime(), engine_.rank_, bytes);
         lane(to).sending_bytes -= bytes;
         pump(to);
       });
@@ -315,54 +309,61 @@ class MpiEngine::Loop {
 
   void receive_head(Index from) {
     Lane& l = lane(from);
-    const bool room = l.incoming.size() < kIncoming && l.incoming_bytes < kWindow;
-    l.stalled = !room || (!draining() && !engine_.mailbox_->has_room(from));
+    l.stalled = !draining() && engine_.mailbox_->waiting(from) + l.incoming.size() >= kWaitingMessages;
     if (l.stalled) return;
-    post_receive(from, data_, l.head.data(), l.head.size(), [this, from](int count) {
-      got_head(from, static_cast<std::size_t>(count));
-      receive_head(from);
-    });
+    post_receive(from, data_, l.head.data(), l.head.size(),
+                 [this, from](int count) { got_head(from, static_cast<std::size_t>(count)); });
   }
 
-  /// Asks for all pieces at once: what follows them on the way is the next header.
   void got_head(Index from, std::size_t count) {
-    if (get<std::uint64_t>(lane(from).head.data(), 12)>100000) fmt::print(stderr, "{:.3f} r{} got head\n", MPI_Wtime(), engine_.rank_);
     Lane& l = lane(from);
     const Tag tag = {.kind = get<Tag::Kind>(l.head.data(), 0),
                      .item = get<std::uint8_t>(l.head.data(), 1),
                      .chunk = get<std::int32_t>(l.head.data(), 4),
                      .layer = get<std::int32_t>(l.head.data(), 8)};
     const auto length = static_cast<std::size_t>(get<std::uint64_t>(l.head.data(), 12));
-    if (count != kFramingBytes + (length <= kInline ? length : 0)) {
+    const std::size_t with_head = length <= kInline ? length : 0;
+    if (count != kFramingBytes + with_head) {
       throw Error(
           fmt::format("{} sends what is no message: do all ranks run the same program?", engine_.name_of(from)));
     }
-    // References to elements of a deque stay valid while others come and go at its ends.
-    Incoming& message = l.incoming.emplace_back(Incoming{tag, Bytes(length), length});
-    l.incoming_bytes += length;
-    if (length <= kInline) {
-      std::copy_n(l.head.begin() + kFramingBytes, length, message.payload.begin());
-      message.missing_bytes = 0;
-      deliver(from);
-      return;
+    Incoming& message = l.incoming.emplace_back(Incoming{tag, Bytes(length), with_head, with_head});
+    std::copy_n(l.head.begin() + kFramingBytes, with_head, message.payload.begin());
+    deliver(from);
+    receive_pieces(from);
+  }
+
+  /// Asks for pieces of the last message, and then for the next header, which follows them.
+  void receive_pieces(Index from) {
+    Lane& l = lane(from);
+    // Empty, or all asked for: the next header is already being received.
+    if (!l.incoming.empty()) {
+      // A reference to an element of a deque stays valid while others come and go at its ends.
+      Incoming& message = l.incoming.back();
+      while (message.asked_bytes < message.payload.size()) {
+        if (l.receiving_bytes >= kWindow) return;
+        const std::size_t bytes = std::min(kPiece, message.payload.size() - message.asked_bytes);
+        post_receive(from, data_, message.payload.data() + message.asked_bytes, bytes,
+                     [this, from, &message, bytes](int) {
+                       Lane& then = lane(from);
+                       const bool more = then.incoming.back().asked_bytes < then.incoming.back().payload.size();
+                       then.receiving_bytes -= bytes;
+                       message.received_bytes += bytes;
+                       deliver(from);
+                       if (more) receive_pieces(from);
+                     });
+        message.asked_bytes += bytes;
+        l.receiving_bytes += bytes;
+      }
     }
-    for (std::size_t offset = 0; offset < length;) {
-      const std::size_t bytes = piece_at(offset, length);
-      post_receive(from, data_, message.payload.data() + offset, bytes, [this, from, &message, bytes](int) {
-        message.missing_bytes -= bytes;
-        if (bytes > 100000) fmt::print(stderr, "{:.3f} r{} got piece {}\n", MPI_Wtime(), engine_.rank_, bytes);
-        deliver(from);
-      });
-      offset += bytes;
-    }
+    receive_head(from);
   }
 
   /// Hands on what is complete, in order.
   void deliver(Index from) {
     Lane& l = lane(from);
-    while (!l.incoming.empty() && l.incoming.front().missing_bytes == 0) {
+    while (!l.incoming.empty() && l.incoming.front().received_bytes == l.incoming.front().payload.size()) {
       Incoming& message = l.incoming.front();
-      l.incoming_bytes -= message.payload.size();
       // Nobody will ask for it any more when all is over; but its sender must get rid of it.
       if (!draining()) engine_.mailbox_->deliver(from, message.tag, std::move(message.payload));
       l.incoming.pop_front();

@@ -56,6 +56,12 @@ struct EpochRecord {
   std::vector<double> staleness = {};
 };
 
+/// What a device held at its peak, in bytes: by purpose, in the order of core::MemoryPurpose, and all together.
+struct DeviceMemory {
+  std::array<std::size_t, core::kNumMemoryPurposes> peak_bytes = {};
+  std::size_t peak_bytes_total = 0;
+};
+
 /// Why a run ended.
 enum class Ending : std::uint8_t { kAllEpochs, kEarlyStop, kStopAfter, kInterrupted };
 
@@ -79,12 +85,14 @@ struct TrainResult {
   /// Median of EpochRecord::bytes.
   std::uint64_t bytes_per_epoch = 0;
   Topology topology = {};
-  /// The last epoch's steps of this process's devices, by device; see StepSpan. Rank 0 has its own only.
+  /// The last epoch's steps, by device.
   std::vector<std::vector<StepSpan>> spans = {};
+  /// By device.
+  std::vector<DeviceMemory> device_memory = {};
   std::vector<std::string> remarks = {};
   Confusion confusion = {};
   std::vector<EpochRecord> epochs = {};
-  /// Peak bytes by purpose, in the order of core::MemoryPurpose, and of all together.
+  /// Of the largest device, purpose by purpose, and of all purposes together.
   std::array<std::size_t, core::kNumMemoryPurposes> peak_bytes = {};
   std::size_t peak_bytes_total = 0;
   /// Bytes of the graph's arrays and the blocks' matrices.

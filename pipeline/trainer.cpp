@@ -86,15 +86,16 @@ struct Trainer::Impl {
     input.metric = options.metric.value_or(core::default_metric(labels.task));
     static_cast<void>(
         core::MetricAccumulator(input.metric, labels.task, labels.num_outputs));  // refuses what does not go together
-    const auto graph = data.graph();
-    input.signature = signature(data.schema(), *graph);
+    input.graph = data.graph();
+    const core::Graph& graph = *input.graph;
+    input.signature = signature(data.schema(), graph);
     if (rank != nullptr) {
       compare_ranks(*rank, data);
     } else {
       input.signature.content_fingerprint = content_fingerprint(data, input.targets);
     }
     core::Arena arena(options.threads);
-    arena.execute([&] { input.plan = make_plan(model, data.schema(), *graph, options); });
+    arena.execute([&] { input.plan = make_plan(model, data.schema(), graph, options); });
     const Index num_devices = input.plan.num_devices();
     if (rank != nullptr) {
       if (rank->size() != num_devices) {
@@ -102,14 +103,14 @@ struct Trainer::Impl {
                                      options.distribution.topology.stages, options.distribution.topology.parts,
                                      num_devices, rank->size()));
       }
-      devices.push_back(std::make_unique<DeviceTrainer>(input, data, *graph, rank->rank(), arena.threads(), rank));
+      devices.push_back(std::make_unique<DeviceTrainer>(input, data, rank->rank(), arena.threads(), rank));
       return;
     }
     if (num_devices > 1) transports = make_local_transports(num_devices, options.distribution.link);
     const int threads = std::max(1, arena.threads() / static_cast<int>(num_devices));
     for (Index d = 0; d < num_devices; ++d) {
       Transport* transport = transports.empty() ? nullptr : transports[static_cast<std::size_t>(d)].get();
-      devices.push_back(std::make_unique<DeviceTrainer>(input, data, *graph, d, threads, transport));
+      devices.push_back(std::make_unique<DeviceTrainer>(input, data, d, threads, transport));
     }
   }
 
@@ -198,16 +199,8 @@ TrainResult Trainer::run() {
         static_cast<std::size_t>(&device == t.devices.front().get() ? 0 : device.executor().place().device());
     results[i] = device.train(t.observers, t.stop_requested);
   });
-  TrainResult result = std::move(results.front());
-  for (std::size_t d = 1; d < results.size(); ++d) {
-    result.spans[d] = std::move(results[d].spans[d]);
-    // The largest device is what must fit.
-    for (std::size_t i = 0; i < result.peak_bytes.size(); ++i) {
-      result.peak_bytes[i] = std::max(result.peak_bytes[i], results[d].peak_bytes[i]);
-    }
-    result.peak_bytes_total = std::max(result.peak_bytes_total, results[d].peak_bytes_total);
-  }
-  return result;
+  // They all know the same of all devices.
+  return std::move(results.front());
 }
 
 double Trainer::compute_gradients(Index epoch) {

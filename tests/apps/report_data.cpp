@@ -65,6 +65,49 @@ pipeline::Confusion make_confusion(Index classes, Noise& noise) {
   return counts;
 }
 
+/// A pipeline of equal steps without a gap but those at both ends, backward twice as long as forward.
+std::vector<std::vector<pipeline::StepSpan>> make_spans(const pipeline::Topology& t) {
+  constexpr double kForwardMs = 2;
+  std::vector<std::vector<pipeline::StepSpan>> spans;
+  for (Index d = 0; d < t.devices(); ++d) {
+    const Index stage = d / t.parts;
+    spans.emplace_back();
+    double end = 0;
+    const auto add = [&](pipeline::Step::Kind kind, Index chunk, double begin, double length) {
+      const double wait = begin - end;
+      spans.back().push_back({{kind, chunk, stage, stage + 1}, end, begin + length, wait, 0.1});
+      end = begin + length;
+    };
+    for (Index c = 0; c < t.chunks; ++c) {
+      add(pipeline::Step::Kind::kForward, c, kForwardMs * static_cast<double>(stage + c), kForwardMs);
+    }
+    const double turn = kForwardMs * static_cast<double>(t.stages + t.chunks - 1);
+    for (Index c = 0; c < t.chunks; ++c) {
+      const double begin = turn + 2 * kForwardMs * static_cast<double>(t.stages - 1 - stage + c);
+      add(pipeline::Step::Kind::kBackward, t.chunks - 1 - c, begin, 2 * kForwardMs);
+    }
+  }
+  return spans;
+}
+
+void add_devices(const ReportShape& shape, pipeline::TrainResult& r) {
+  const pipeline::Topology& t = shape.topology;
+  r.topology = t;
+  r.spans = make_spans(t);
+  r.remarks = {"part 0 is heavier than <asked>"};
+  for (Index d = 0; d < t.devices(); ++d) {
+    r.device_memory.push_back({r.peak_bytes, 9'000'000 + 1024 * static_cast<std::size_t>(d)});
+  }
+  for (pipeline::EpochRecord& e : r.epochs) {
+    for (Index d = 0; d < t.devices(); ++d) e.devices.push_back({30 + static_cast<double>(d), 4, 0.5});
+    e.ledger.add(pipeline::Cause::kStageForward, 1'234'567);
+    e.ledger.add(pipeline::Cause::kStageBackward, 1'234'567);
+    e.ledger.add(pipeline::Cause::kEvaluation, e.evaluated ? 777'777 : 0);
+    e.bytes = e.ledger.training_bytes();
+    e.staleness = {0, 0.4 / std::sqrt(static_cast<double>(e.epoch)), 0.6 / std::sqrt(static_cast<double>(e.epoch))};
+  }
+}
+
 pipeline::TrainResult make_result(const ReportShape& shape, Index run) {
   Noise noise(static_cast<std::uint64_t>(run) + 1);
   pipeline::TrainResult r;
@@ -90,6 +133,7 @@ pipeline::TrainResult make_result(const ReportShape& shape, Index run) {
   r.peak_bytes = {368'640, 737'280, 1'966'080, 5'406'720, 2'703'360, 0, 131'072};
   r.peak_bytes_total = 10'223'616;
   r.graph_bytes = 196'608;
+  if (shape.topology.devices() > 1) add_devices(shape, r);
   return r;
 }
 

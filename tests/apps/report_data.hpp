@@ -11,5 +11,6 @@ struct ReportShape {
   laminar::core::Index eval_every = 1;
   bool clipped = false;
   bool early_stop = false;
+  laminar::pipeline::Topology topology = {};
 };
 laminar::apps::ReportData make_report_data(const ReportShape& shape);

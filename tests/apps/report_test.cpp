@@ -109,7 +109,44 @@ TEST_CASE("several runs have a table with mean and standard deviation, and curve
   CHECK(has(page, "3 runs together"));
 }
 
+TEST_CASE("several devices are drawn, with their times, traffic, memory and staleness") {
+  ReportShape shape = {.epochs = 30, .eval_every = 3};
+  shape.topology = {2, 1, 8};
+  const std::string page = report_page(make_report_data(shape));
+  check_page(page);
+  for (const char* id : {"devices", "pipeline", "device-times", "traffic", "device-memory", "staleness-chart"}) {
+    CAPTURE(id);
+    CHECK(count(page, std::string("id=\"") + id + "\"") == 1);
+  }
+  CHECK(has(page, "Devices: 2 stages x 1 part, 8 chunks"));
+  // A step each way of each chunk on each device.
+  CHECK(count(page, "<rect class=\"f\"") == 16);
+  CHECK(count(page, "<rect class=\"b\"") == 16);
+  // The second stage waits for its first chunk, the first one for its first gradient.
+  CHECK(count(page, "<rect class=\"w\"") == 2);
+  CHECK(has(page, "forward, chunk 3, layer 1: busy 1.90 ms, sending 100 µs"));
+  CHECK(has(page, "device 1: stage 1"));
+  CHECK(has(page, "(S - 1) / (K + S - 1) = 11.1 %"));
+  CHECK(has(page, "<td class=\"num\">31.0 ms</td><td class=\"num\">4.00 ms</td>"));
+  CHECK(has(page, "<td>stage forward</td><td class=\"num\">1,234,567</td>"));
+  CHECK(has(page, "<td>evaluation</td><td class=\"num\">777,777</td>"));
+  CHECK(has(page, "<td class=\"num\">2,469,134</td>"));
+  CHECK(has(page, "<b>8.58 MiB</b>"));
+  CHECK(has(page, "layer 2"));
+  CHECK(has(page, "part 0 is heavier than &lt;asked&gt;"));
+  CHECK(has(page, "; of the largest device"));
+
+  // Many steps do not make the page large.
+  shape.topology = {4, 2, 2000};
+  shape.runs = 2;
+  const std::string large = report_page(make_report_data(shape));
+  check_page(large);
+  CHECK(count(large, "<rect class=\"f\"") <= 6000);
+  CHECK(has(large, "device 7: stage 3, part 1"));
+}
+
 TEST_CASE("what doesn't apply is left out") {
+  CHECK(!has(report_page(make_report_data({})), "id=\"devices\""));
   const std::string regression = report_page(make_report_data({.task = core::Task::kRegression, .classes = 1}));
   check_page(regression);
   CHECK(!has(regression, "id=\"classes\""));

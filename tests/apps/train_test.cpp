@@ -39,7 +39,7 @@ TEST_CASE("the last line of stdout is the result") {
       "RESULT layer=gcn layers=2 metric=accuracy loss=\\d\\.\\d{6,} train_metric=[01]\\.\\d{6} "
       "val_metric=[01]\\.\\d{6} "
       "test_metric=[01]\\.\\d{6} test_metric_std=0\\.000000 best_epoch=\\d+ epoch_ms=\\d+\\.\\d{3} bytes_per_epoch=0 "
-      "peak_rss_mib=\\d+\\.\\d seed=1");
+      "peak_rss_mib=\\d+\\.\\d seed=1 stages=1 parts=1 chunks=1");
   CAPTURE(f.last_line());
   CHECK(std::regex_match(f.last_line(), format));
   CHECK(std::stod(f.result().at("test_metric")) > 0.6);

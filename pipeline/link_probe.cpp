@@ -1,0 +1,69 @@
+#include "laminar/pipeline/link_probe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "laminar/core/memory.hpp"
+#include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
+
+namespace laminar::pipeline {
+namespace {
+
+constexpr Tag kProbeTag{.kind = Tag::Kind::kControl, .item = 1};
+constexpr int kQuestions = 16;
+constexpr std::size_t kPieceBytes = 256 << 10;
+// A burst that a shaper lets through at once must not pass for its rate.
+constexpr Index kMostPieces = 64;
+constexpr double kLongEnoughMs = 60;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string("?");
+}
+
+}  // namespace
+
+MeasuredNetwork measure_network(Transport& transport) {
+  Communicator communicator(transport, {}, core::MemoryPool::create());
+  const Index size = transport.size();
+  MeasuredNetwork network;
+  std::map<std::string, Index> known;
+  for (const std::string& host : communicator.gather_text(host_name())) {
+    network.host_of.push_back(known.emplace(host, static_cast<Index>(known.size())).first->second);
+  }
+  if (size == 1) return network;
+  const Index next = (transport.rank() + 1) % size;
+  const Index previous = (transport.rank() + size - 1) % size;
+  const auto pass_on = [&](std::size_t bytes, Index pieces) {
+    Stopwatch watch;
+    for (Index i = 0; i < pieces; ++i) transport.send(next, kProbeTag, Bytes(bytes));
+    for (Index i = 0; i < pieces; ++i) transport.receive(previous, kProbeTag);
+    return watch.lap_ms();
+  };
+  const auto slowest = [&](double ms) {
+    double worst = 0;
+    for (const std::string& text : communicator.gather_text(fmt::format("{}", ms))) {
+      worst = std::max(worst, std::stod(text));
+    }
+    return worst;
+  };
+  double latency_ms = pass_on(8, 1);
+  for (int i = 1; i < kQuestions; ++i) latency_ms = std::min(latency_ms, pass_on(8, 1));
+  network.link.latency_us = 1e3 * slowest(latency_ms);
+  for (Index pieces = 1;; pieces *= 2) {
+    const double ms = slowest(pass_on(kPieceBytes, pieces));
+    if (ms < kLongEnoughMs && pieces < kMostPieces) continue;
+    const double moving_ms = std::max(1e-3, ms - 1e-3 * network.link.latency_us);
+    network.link.mbps = 8e-3 * static_cast<double>(kPieceBytes) * static_cast<double>(pieces) / moving_ms;
+    return network;
+  }
+}
+
+}  // namespace laminar::pipeline
