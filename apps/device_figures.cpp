@@ -1,6 +1,7 @@
 #include "laminar/apps/device_figures.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -28,6 +29,15 @@ double median_of(std::span<const EpochRecord> epochs, F&& of) {
   std::vector<double> values;
   for (const EpochRecord& e : epochs) values.push_back(of(e));
   return values.empty() ? 0 : pipeline::median(std::move(values));
+}
+
+/// The epochs that ran on the devices that there are now: those that a checkpoint brought along know of none.
+std::vector<EpochRecord> known_epochs(std::span<const EpochRecord> epochs) {
+  const std::size_t devices = epochs.empty() ? 0 : epochs.back().devices.size();
+  std::vector<EpochRecord> known;
+  std::copy_if(epochs.begin(), epochs.end(), std::back_inserter(known),
+               [&](const EpochRecord& e) { return devices > 0 && e.devices.size() == devices; });
+  return known;
 }
 
 partition::Partition parts_of(const partition::Layout& layout) {
@@ -60,12 +70,8 @@ bool is_forward(const Step& step) {
 double busy_ms(const StepSpan& s) { return std::max(0.0, s.end_ms - s.begin_ms - s.wait_ms - s.send_ms); }
 
 std::vector<pipeline::DeviceTimes> typical_times(std::span<const EpochRecord> epochs) {
-  std::vector<EpochRecord> known;
-  std::size_t devices = 0;
-  for (const EpochRecord& e : epochs) devices = std::max(devices, e.devices.size());
-  // A resumed training has records of another topology, or without times.
-  std::copy_if(epochs.begin(), epochs.end(), std::back_inserter(known),
-               [&](const EpochRecord& e) { return e.devices.size() == devices; });
+  const std::vector<EpochRecord> known = known_epochs(epochs);
+  const std::size_t devices = known.empty() ? 0 : known.back().devices.size();
   std::vector<pipeline::DeviceTimes> times(devices);
   for (std::size_t d = 0; d < devices; ++d) {
     times[d].busy_ms = median_of(known, [&](const EpochRecord& e) { return e.devices[d].busy_ms; });
@@ -76,14 +82,13 @@ std::vector<pipeline::DeviceTimes> typical_times(std::span<const EpochRecord> ep
 }
 
 pipeline::Ledger typical_traffic(std::span<const EpochRecord> epochs) {
+  const std::vector<EpochRecord> known = known_epochs(epochs);
   std::vector<EpochRecord> evaluated;
-  std::copy_if(epochs.begin(), epochs.end(), std::back_inserter(evaluated),
+  std::copy_if(known.begin(), known.end(), std::back_inserter(evaluated),
                [](const EpochRecord& e) { return e.evaluated; });
   pipeline::Ledger typical;
   for (std::size_t c = 0; c < pipeline::kNumCauses; ++c) {
-    const auto among = static_cast<pipeline::Cause>(c) == pipeline::Cause::kEvaluation
-                           ? std::span<const EpochRecord>(evaluated)
-                           : epochs;
+    const auto& among = static_cast<pipeline::Cause>(c) == pipeline::Cause::kEvaluation ? evaluated : known;
     const auto whole = [](double x) { return static_cast<std::uint64_t>(x); };
     typical.bytes[c] =
         whole(median_of(among, [&](const EpochRecord& e) { return static_cast<double>(e.ledger.bytes[c]); }));

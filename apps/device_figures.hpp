@@ -18,9 +18,10 @@ bool is_forward(const pipeline::Step& step);
 /// What of a step is neither waiting nor sending, in milliseconds.
 double busy_ms(const pipeline::StepSpan& span);
 
-/// Medians over epochs, by device; empty if no epoch knows the times of its devices.
+/// Medians over the epochs that ran on as many devices as the last one did, by device; empty on one device, whose
+/// epochs have no times of their own.
 std::vector<pipeline::DeviceTimes> typical_times(std::span<const pipeline::EpochRecord> epochs);
-/// Medians over epochs, by cause; of Cause::kEvaluation over those that were evaluated.
+/// Medians over the same epochs, by cause; of Cause::kEvaluation over those that were evaluated.
 pipeline::Ledger typical_traffic(std::span<const pipeline::EpochRecord> epochs);
 
 /// From the first device's begin to the last one's end.

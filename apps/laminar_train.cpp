@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "laminar/apps/application.hpp"
+#include "laminar/apps/auto_topology.hpp"
 #include "laminar/apps/curves.hpp"
 #include "laminar/apps/device_figures.hpp"
 #include "laminar/apps/interrupt.hpp"
@@ -19,6 +20,7 @@
 #include "laminar/apps/report.hpp"
 #include "laminar/apps/result_line.hpp"
 #include "laminar/apps/run_json.hpp"
+#include "laminar/apps/saved_partition.hpp"
 #include "laminar/apps/trace.hpp"
 #include "laminar/apps/train_command.hpp"
 #include "laminar/core/atomic_file.hpp"
@@ -244,6 +246,10 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
 
 /// Everything after the file is open. `rank`: this process's end of MPI, or null.
 int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Transport* rank, int argc, char** argv) {
+  pipeline::DistributionOptions& distribution = c.training.distribution;
+  load_named_partition(c.graph, data, c.given.contains("partitions"), distribution);
+  if (distribution.part_of != nullptr) c.given["partitions"] = std::to_string(distribution.topology.parts);
+  const auto chosen = choose_topology(c, data, rank);
   c.settle(rank == nullptr ? 0 : rank->size());
   const bool speaks = rank == nullptr || rank->rank() == 0;
   Interrupts interrupts;
@@ -307,6 +313,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
     print_continuation(c, outcome, runs.size());
     std::fflush(stderr);
     fmt::print("{}", summary_table(outcome.results, summary, peak_rss_mib));
+    if (chosen) fmt::print("{}", prediction_text(*chosen, summary.epoch_ms, summary.bytes_per_epoch));
   }
   fmt::print("{}\n", result_line(c.model, summary, peak_rss_mib, outcome.results.front()));
   if (failure) {

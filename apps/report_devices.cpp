@@ -109,13 +109,13 @@ std::string drawing(const TrainResult& r) {
       fmt::format("Epoch {}, the last{}: {} of steps. Devices neither compute nor send in {} of that time",
                   r.epochs.empty() ? 0 : r.epochs.back().epoch, least > 0 ? ", thinned out" : "",
                   format_ms(epoch_ms_of(r.spans)), format_percent(idle_share(r.spans), 1));
-  if (r.topology.stages > 1 && r.topology.chunks > 1) {
+  if (r.topology.stages > 1 && !r.epochs.empty() && !r.epochs.back().staleness.empty()) {
     note += fmt::format("; in a pipeline of equal steps that is (S - 1) / (K + S - 1) = {}",
                         format_percent(ideal_bubble(r.topology), 1));
   }
   note += ". Waiting is drawn at the beginning of a step and sending at its end. Each chunk has its colour.";
   return fmt::format(
-      "<figure class=\"card\" id=\"pipeline\"><figcaption><h3>Steps of the devices</h3><ul class=\"legend\">"
+      "<figure class=\"card whole\" id=\"pipeline\"><figcaption><h3>Steps of the devices</h3><ul class=\"legend\">"
       "<li><i class=\"block key-f\"></i>forward</li><li><i class=\"block key-b\"></i>backward</li><li><i class=\"block "
       "key-w\"></i>waiting</li><li><i class=\"block key-s\"></i>sending</li></ul></figcaption><div "
       "class=\"plot\">{}</svg></div><p class=\"note\">{}</p></figure>\n",
@@ -153,7 +153,7 @@ std::string times_card(const pipeline::Topology& topology, const std::vector<pip
       "class=\"block busy\"></i>busy</li><li><i class=\"block wait\"></i>waiting</li><li><i class=\"block "
       "send\"></i>sending</li></ul></figcaption><div class=\"scroll\"><table><thead><tr><th></th><th "
       "class=\"num\">busy</th><th class=\"num\">waiting</th><th class=\"num\">sending</th><th "
-      "class=\"num\">busy</th><th></th></tr></thead><tbody>{}</tbody></table></div><p class=\"note\">Medians of an "
+      "class=\"num\">share</th><th></th></tr></thead><tbody>{}</tbody></table></div><p class=\"note\">Medians of an "
       "epoch, without evaluation.</p></div>\n",
       rows);
 }
@@ -183,30 +183,31 @@ std::string traffic_card(const std::vector<pipeline::EpochRecord>& epochs) {
       rows, format_count(static_cast<std::int64_t>(sent.training_bytes())), format_bytes(sent.training_bytes()));
 }
 
+/// A row a purpose, a column a device.
 std::string device_memory_card(const TrainResult& r) {
   if (r.device_memory.size() < 2) return {};
-  std::array<bool, core::kNumMemoryPurposes> used = {};
-  for (const pipeline::DeviceMemory& m : r.device_memory) {
-    for (std::size_t p = 0; p < used.size(); ++p) used[p] = used[p] || m.peak_bytes[p] > 0;
-  }
   std::string head;
-  for (std::size_t p = 0; p < used.size(); ++p) {
-    if (!used[p]) continue;
-    head += fmt::format("<th class=\"num\">{}</th>", name_of(static_cast<core::MemoryPurpose>(p)));
-  }
-  std::string rows;
   for (std::size_t d = 0; d < r.device_memory.size(); ++d) {
-    rows += fmt::format("<tr><td>{}</td>", device_name(r.topology, d));
-    for (std::size_t p = 0; p < used.size(); ++p) {
-      if (used[p]) rows += fmt::format("<td class=\"num\">{}</td>", format_bytes(r.device_memory[d].peak_bytes[p]));
+    head += fmt::format("<th class=\"num\" title=\"{}\">{}</th>", device_name(r.topology, d), d);
+  }
+  const auto row = [&](std::string_view name, auto&& bytes_of) {
+    std::string cells;
+    for (const pipeline::DeviceMemory& m : r.device_memory) {
+      cells += fmt::format("<td class=\"num\">{}</td>", format_bytes(bytes_of(m)));
     }
-    rows += fmt::format("<td class=\"num\"><b>{}</b></td></tr>", format_bytes(r.device_memory[d].peak_bytes_total));
+    return fmt::format("<tr><td>{}</td>{}</tr>", name, cells);
+  };
+  std::string rows;
+  for (std::size_t p = 0; p < core::kNumMemoryPurposes; ++p) {
+    if (r.peak_bytes[p] == 0) continue;
+    rows += row(name_of(static_cast<core::MemoryPurpose>(p)),
+                [&](const pipeline::DeviceMemory& m) { return m.peak_bytes[p]; });
   }
   return fmt::format(
       "<div class=\"card\" id=\"device-memory\"><figcaption><h3>Memory by device, at its peak</h3></figcaption><div "
-      "class=\"scroll\"><table><thead><tr><th></th>{}<th class=\"num\">at once</th></tr></thead><tbody>{}</tbody>"
-      "</table></div><p class=\"note\">Tensors; purposes reach their peaks at different moments.</p></div>\n",
-      head, rows);
+      "class=\"scroll\"><table><thead><tr><th>device</th>{}</tr></thead><tbody>{}</tbody><tfoot>{}</tfoot></table>"
+      "</div><p class=\"note\">Tensors; purposes reach their peaks at different moments.</p></div>\n",
+      head, rows, row("at once", [](const pipeline::DeviceMemory& m) { return m.peak_bytes_total; }));
 }
 
 /// Layers that are drawn: all, or as many as there are colours, evenly spread.
@@ -263,11 +264,9 @@ std::string devices_section(const ReportData& data) {
   std::string title =
       fmt::format("Devices: {} {} x {} {}, {} {}", t.stages, t.stages == 1 ? "stage" : "stages", t.parts,
                   t.parts == 1 ? "part" : "parts", t.chunks, t.chunks == 1 ? "chunk" : "chunks");
-  return fmt::format(
-      "<section id=\"devices\"><h2>{}</h2><div class=\"charts\"><div "
-      "class=\"wide\">{}</div>{}{}{}{}</div>{}</section>\n",
-      title, drawing(last), times_card(t, epochs), traffic_card(epochs), device_memory_card(last), staleness,
-      remarks_of(last));
+  return fmt::format("<section id=\"devices\"><h2>{}</h2>{}<div class=\"charts\">{}{}{}{}</div>{}</section>\n", title,
+                     drawing(last), times_card(t, epochs), traffic_card(epochs), device_memory_card(last), staleness,
+                     remarks_of(last));
 }
 
 }  // namespace laminar::apps

@@ -63,7 +63,7 @@ text.marker.end{text-anchor:end}
 .busy{--c:var(--forward)}.wait{--c:var(--line)}.send{--c:var(--loss)}
 .layer0{--c:hsl(262 55% 60%)}.layer1{--c:hsl(225 60% 60%)}.layer2{--c:hsl(200 75% 45%)}.layer3{--c:hsl(172 70% 38%)}
 .layer4{--c:hsl(125 40% 45%)}.layer5{--c:hsl(70 65% 40%)}.layer6{--c:hsl(38 90% 47%)}.layer7{--c:hsl(12 80% 54%)}
-.charts>.wide{grid-column:1/-1}
+.whole{margin-bottom:14px}
 .steps{--fl:46%;--bl:76%}.key-f{--c:hsl(222 65% 46%)}.key-b{--c:hsl(222 65% 76%)}.key-w{--c:var(--line)}.key-s{--c:var(--ink)}
 .steps .f{fill:hsl(var(--h) 65% var(--fl))}.steps .b{fill:hsl(var(--h) 65% var(--bl))}.steps .s{fill:var(--ink)}
 .steps .w{fill:url(#waiting)}.steps .ground{fill:var(--grid)}.steps .stripe{fill:var(--muted);opacity:.45}

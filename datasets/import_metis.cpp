@@ -181,7 +181,8 @@ ImportResult import_metis(const std::filesystem::path& path, const ImportOptions
   data.provenance = fmt::format("imported from the METIS graph {}", path.filename().string());
   result.notes = std::move(metis.notes);
   if (!metis.vertex_weights.empty()) {
-    result.notes.emplace_back("graph files don't keep vertex weights; laminar-partition reads them from the METIS file");
+    result.notes.emplace_back(
+        "graph files don't keep vertex weights; laminar-partition reads them from the METIS file");
   }
   add_splits(data, options);
   check(data, path.string());

@@ -34,6 +34,7 @@ Layout::Layout(const Partition& parts, const Partition& chunks, std::span<const 
     if (slice(a) != slice(b)) return slice(a) < slice(b);
     return !rank.empty() && rank[a] < rank[b];
   });
+  is_identity_ = num_parts_ == 1 && num_chunks_ == 1 && std::is_sorted(old_of_.begin(), old_of_.end());
   new_of_.resize(static_cast<std::size_t>(n));
   for (Index v = 0; v < n; ++v) new_of_[old_of_[v]] = static_cast<VertexId>(v);
 }

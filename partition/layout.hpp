@@ -31,7 +31,8 @@ class Layout {
   Index num_vertices() const { return static_cast<Index>(new_of_.size()); }
   Index num_parts() const { return num_parts_; }
   Index num_chunks() const { return num_chunks_; }
-  bool is_identity() const { return num_parts_ == 1 && num_chunks_ == 1; }
+  /// One part, one chunk, nothing renumbered.
+  bool is_identity() const { return is_identity_; }
 
   Range slice(Index part, Index chunk) const {
     const Index i = part * num_chunks_ + chunk;
@@ -53,6 +54,7 @@ class Layout {
   Index slice_of(VertexId v) const;
   Index num_parts_ = 1;
   Index num_chunks_ = 1;
+  bool is_identity_ = true;
   std::vector<Index> offsets_;
   std::vector<VertexId> old_of_;
   std::vector<VertexId> new_of_;

@@ -50,7 +50,8 @@ Sample take_sample(const CutGraph& cut, std::span<const double> slices, double d
   };
   // A single slice of a large graph is cut short.
   Index n = count == 0 ? 0 : end_of(count - 1);
-  if (slices.size() == 1 && sum > kSampleCost) n = std::max<Index>(1, static_cast<Index>(static_cast<double>(n) * kSampleCost / sum));
+  if (slices.size() == 1 && sum > kSampleCost)
+    n = std::max<Index>(1, static_cast<Index>(static_cast<double>(n) * kSampleCost / sum));
   partition::Partition chunks{std::max<Index>(count, 1), {}};
   for (Index s = 0, v = 0; v < n; ++v) {
     while (s + 1 < count && v >= end_of(s)) ++s;
@@ -186,14 +187,22 @@ Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& da
     result.table_bytes_per_row =
         bench.table_bytes() / static_cast<double>(measured * std::max<Index>(sample.cut->graph.num_vertices(), 1));
   });
-  double units = 0;
-  for (const double u : sample.units) units += u;
+  // The slice in the middle, by units: a slice during which something else had the core does not count.
   const auto per_unit = [&](Kind kind, Index l) {
-    double sum = 0;
+    std::vector<std::pair<double, double>> slices_seen;
+    double half = 0;
     for (const auto& [key, ms] : times) {
-      if (std::get<0>(key) == kind && std::get<2>(key) == l) sum += ms;
+      const double units = sample.units[static_cast<std::size_t>(std::get<1>(key))];
+      if (std::get<0>(key) != kind || std::get<2>(key) != l || units <= 0) continue;
+      slices_seen.emplace_back(ms / units, units);
+      half += units / 2;
     }
-    return units > 0 ? sum / units : 0;
+    std::sort(slices_seen.begin(), slices_seen.end());
+    for (const auto& [ms_per_unit, units] : slices_seen) {
+      half -= units;
+      if (half <= 0) return ms_per_unit;
+    }
+    return 0.0;
   };
   StepCosts& costs = result.costs;
   const Index num_layers = model.layers;
@@ -205,8 +214,8 @@ Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& da
   // Parts that wait for each other run whole steps where there is one chunk, and were measured by halves.
   const auto whole_from_halves = [&](Kind whole, Kind first, Kind second) {
     for (Index l = 0; l < num_layers; ++l) {
-      costs.ms_per_unit[static_cast<std::size_t>(whole)][l] =
-          costs.ms_per_unit[static_cast<std::size_t>(first)][l] + costs.ms_per_unit[static_cast<std::size_t>(second)][l];
+      costs.ms_per_unit[static_cast<std::size_t>(whole)][l] = costs.ms_per_unit[static_cast<std::size_t>(first)][l] +
+                                                              costs.ms_per_unit[static_cast<std::size_t>(second)][l];
     }
   };
   if (half_steps) {
@@ -245,7 +254,7 @@ double measure_speedup(const layers::ModelOptions& model, const core::Dataset& d
   };
   const double alone = time_with(1);
   const double together = time_with(threads);
-  return together > 0 ? std::max(1.0, alone / together) : 1;
+  return together > 0 ? std::clamp(alone / together, 1.0, static_cast<double>(threads)) : 1;
 }
 
 MessageCosts measure_messages(Codec codec, core::DType dtype) {

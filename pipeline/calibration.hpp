@@ -15,16 +15,17 @@ struct Calibration {
 };
 
 /// Times the work of `plan` on one core: up to three layers of the model (first, middle, last) run forward and backward
-/// over slices of the plan's sizes, half steps and history as the plan has them, and every kind of step counts as long
-/// as its fastest run. Of a large graph only the first slices are taken, until they have about kSampleCost units. `slices`: the
-/// plan's slice_costs(). Reads the features of the rows it needs. Takes about as long as ten epochs of three layers.
+/// over slices of the plan's sizes, half steps and history as the plan has them. Of a slice's runs the fastest counts,
+/// of the slices the one in the middle. Of a large graph only the first slices are taken, until they have about
+/// kSampleCost units. `slices`: the plan's slice_costs(). Reads the features of the rows it needs. Takes about as long
+/// as ten epochs of three layers.
 ///
 /// Depends on the machine and on what else it does: its figures choose, and never compute.
 Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                       const Plan& plan, std::span<const double> slices);
 
 /// How much faster `threads` threads are than one, on up to three layers of the model and the whole graph (or a sample
-/// of it), forward and backward; at least 1.
+/// of it), forward and backward; from 1 to `threads`.
 double measure_speedup(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                        int threads);
 

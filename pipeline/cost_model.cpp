@@ -206,7 +206,8 @@ CostPrediction CostModel::predict(const Topology& topology) {
     p.h_in += static_cast<double>(map.halo().size()) / n;
   }
   p.h_out = p.h_in;
-  p.table_bytes = static_cast<std::uint64_t>(at->second.table_bytes_per_row * static_cast<double>(most_rows * most_layers));
+  p.table_bytes =
+      static_cast<std::uint64_t>(at->second.table_bytes_per_row * static_cast<double>(most_rows * most_layers));
   return p;
 }
 

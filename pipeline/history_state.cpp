@@ -34,7 +34,9 @@ partition::Layout old_layout(const Checkpoint& c) {
   const auto count = [](const std::vector<std::int32_t>& labels) {
     return labels.empty() ? Index{1} : Index{*std::max_element(labels.begin(), labels.end())} + 1;
   };
-  return {{count(c.part_of), c.part_of}, {count(c.chunk_of), c.chunk_of}, rank};
+  partition::Layout layout({count(c.part_of), c.part_of}, {count(c.chunk_of), c.chunk_of}, rank);
+  if (layout.new_ids() != c.place_of) throw Error("the checkpoint's history and its layout do not fit together");
+  return layout;
 }
 
 }  // namespace

@@ -46,6 +46,13 @@ void add(Tensor& to, double factor, const Tensor& from) {
   });
 }
 
+/// What a checkpoint has brought must be what the layer makes; its width is known only now.
+void check_width(const Tensor& table, const char* name, Index layer, Index cols, core::DType dtype) {
+  if (!table || (table.cols() == cols && table.dtype() == dtype)) return;
+  throw Error(fmt::format("[history] '{}' of layer {} is {} with {} columns, expected {} with {}", name, layer,
+                          core::name_of(table.dtype()), table.cols(), core::name_of(dtype), cols));
+}
+
 bool has_parameters(const core::SourceTransform& transform) {
   return std::any_of(transform.steps().begin(), transform.steps().end(),
                      [](const auto& step) { return step.projection != nullptr; });
@@ -92,6 +99,9 @@ Tensor HistoryTable::transformed(const Tensor& rows, std::span<const core::Verte
 
 void HistoryTable::prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context) {
   if (transform_) return;
+  check_width(history_, "rows", layer_, rows.own.cols(), rows.own.dtype());
+  check_width(next_, "next", layer_, rows.transformed.cols(), rows.transformed.dtype());
+  check_width(z_, "z", layer_, rows.transformed.cols(), rows.transformed.dtype());
   if (!history_) history_ = table(map_.num_rows(), rows.own.cols(), rows.own.dtype());
   transform_ = rows.transform;
   context_ = context;

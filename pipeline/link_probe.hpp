@@ -8,15 +8,16 @@ namespace laminar::pipeline {
 
 /// What a network does, as all its devices see it.
 struct MeasuredNetwork {
-  /// Of the slowest device's port, both directions busy at once; and half the time of a question and its answer.
+  /// Of the slowest device's port, both directions busy at once; and the time of a message of a few bytes.
   LinkOptions link;
   /// The host of each device, numbered from 0 in the order in which they first occur.
   std::vector<Index> host_of;
 };
 
-/// Measures it for a fraction of a second: all devices call this at the same time, and all get the same. Each sends to the next in
-/// a ring, messages of a few bytes first, then of more and more until they take long enough to be timed. The figures
-/// are those of a quiet network as much as it is quiet now. Throws Error if a device fails.
+/// Measures it for a fraction of a second: all devices call this at the same time, and all get the same. A word goes
+/// around a ring of them; then each sends to the next, more and more until it takes long enough to be timed. The
+/// figures are those of a quiet network as far as it is quiet now. One device alone: no link. Throws Error if a device
+/// fails.
 MeasuredNetwork measure_network(Transport& transport);
 
 }  // namespace laminar::pipeline

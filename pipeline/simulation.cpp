@@ -54,7 +54,8 @@ class Simulation {
       const Device& device = devices_[d];
       if (device.next < programs_[d].size()) {
         const Operation& op = programs_[d][device.next];
-        throw Error(fmt::format("[simulate] device {} waits for a message of device {} that is never sent", d, op.peer));
+        throw Error(
+            fmt::format("[simulate] device {} waits for a message of device {} that is never sent", d, op.peer));
       }
       epoch.epoch_ms = std::max(epoch.epoch_ms, device.end_ms);
     }
@@ -104,9 +105,7 @@ class Simulation {
     return true;
   }
 
-  double arrival_ms(const Device& device) {
-    return links_.arrival_s(*device.message, now_ms_ / kMsPerS) * kMsPerS;
-  }
+  double arrival_ms(const Device& device) { return links_.arrival_s(*device.message, now_ms_ / kMsPerS) * kMsPerS; }
 
   /// Cores that a device has now.
   double speed(std::size_t d) const {

@@ -17,8 +17,12 @@ class Reader {
  public:
   explicit Reader(const Bytes& bytes) : bytes_(bytes) {}
   bool at_end() const { return at_ == bytes_.size(); }
-  void get(void* to, std::size_t size) {
+  /// Before anything of that size is made.
+  void need(std::size_t size) const {
     if (size > bytes_.size() - at_) throw Error("[unpack] the message is cut short");
+  }
+  void get(void* to, std::size_t size) {
+    need(size);
     if (size > 0) std::memcpy(to, bytes_.data() + at_, size);
     at_ += size;
   }
@@ -52,11 +56,17 @@ std::vector<core::NamedTensor> unpack(const Bytes& bytes) {
   std::vector<core::NamedTensor> tensors;
   Reader reader(bytes);
   while (!reader.at_end()) {
-    std::string name(static_cast<std::size_t>(reader.number()), '\0');
+    const auto length = static_cast<std::size_t>(reader.number());
     const Index rows = reader.number();
     const Index cols = reader.number();
-    const auto dtype = reader.number() == 0 ? core::DType::kFloat32 : core::DType::kFloat64;
-    reader.get(name.data(), name.size());
+    const std::int64_t type = reader.number();
+    if (type > static_cast<std::int64_t>(core::DType::kFloat64)) throw Error("[unpack] the message is damaged");
+    const auto dtype = static_cast<core::DType>(type);
+    reader.need(length);
+    std::string name(length, '\0');
+    reader.get(name.data(), length);
+    const auto most = static_cast<Index>(bytes.size() / core::size_of(dtype));
+    if (rows > 0 && cols > most / rows) throw Error("[unpack] the message is cut short");
     core::Tensor value(rows, cols, dtype);
     reader.get(value.raw(), value.bytes());
     tensors.push_back({std::move(name), std::move(value)});

@@ -30,8 +30,7 @@ void add_array(core::Fnv1a& hash, std::span<const T> values) {
   hash.add(std::as_bytes(values));
 }
 
-/// A hash of labels, split and features; the latter in panels of the file.
-std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets) {
+core::Fnv1a hash_of(const Targets& targets) {
   core::Fnv1a hash;
   for (const auto* set : {&targets.train, &targets.val, &targets.test}) {
     add_array(hash, std::span<const core::VertexId>(*set));
@@ -39,6 +38,12 @@ std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targ
   add_array(hash, std::span<const std::int32_t>(targets.labels.classes));
   add_array(hash, std::span<const std::uint8_t>(targets.labels.multi_label));
   add_array(hash, std::span<const float>(targets.labels.targets));
+  return hash;
+}
+
+/// A hash of labels, split and features; the latter in panels of the file.
+std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets) {
+  core::Fnv1a hash = hash_of(targets);
   if (data.schema().num_features == 0) return hash.value();  // the model will say so
   const core::RowSource& features = data.features();
   constexpr Index kPanelRows = 16384;
@@ -54,6 +59,40 @@ std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targ
       add_array(hash, std::span<const std::byte>(rows.raw(), rows.bytes()));
     }
   }
+  return hash.value();
+}
+
+/// Compares a text that has one option a line on all ranks, which all call this. Throws Error with the first line that
+/// differs.
+void verify_same_options(Communicator& communicator, const std::string& text) {
+  const std::vector<std::string> texts = communicator.gather_text(text);
+  const auto line_at = [](const std::string& all, std::size_t at) {
+    const std::size_t begin = at == 0 ? 0 : all.rfind('\n', at - 1) + 1;
+    std::string line = all.substr(begin, std::min(all.find('\n', at), all.size()) - begin);
+    line.erase(0, line.find_first_not_of(' '));
+    if (line.ends_with(',')) line.pop_back();
+    return line;
+  };
+  const Transport& transport = communicator.transport();
+  for (std::size_t r = 1; r < texts.size(); ++r) {
+    if (texts[r] == texts[0]) continue;
+    const auto [here, there] = std::mismatch(texts[0].begin(), texts[0].end(), texts[r].begin(), texts[r].end());
+    const auto at = static_cast<std::size_t>(here - texts[0].begin());
+    throw Error(fmt::format("the options are not the same on all devices: {} has {}, {} has {}",
+                            transport.device_name(0), line_at(texts[0], at),
+                            transport.device_name(static_cast<Index>(r)), line_at(texts[r], at)));
+  }
+}
+
+std::uint64_t fingerprint(const Plan& plan) {
+  core::Fnv1a hash;
+  const partition::Layout& layout = plan.cut->layout;
+  add_array(hash, std::span<const core::VertexId>(layout.file_ids()));
+  std::vector<Index> ends = plan.schedule_input.stage_begin;
+  for (Index p = 0; p < layout.num_parts(); ++p) {
+    for (Index c = 0; c < layout.num_chunks(); ++c) ends.push_back(layout.slice(p, c).end);
+  }
+  add_array(hash, std::span<const Index>(ends));
   return hash.value();
 }
 
@@ -103,6 +142,7 @@ struct Trainer::Impl {
                                      options.distribution.topology.stages, options.distribution.topology.parts,
                                      num_devices, rank->size()));
       }
+      compare_plans(*rank);
       devices.push_back(std::make_unique<DeviceTrainer>(input, data, rank->rank(), arena.threads(), rank));
       return;
     }
@@ -114,13 +154,22 @@ struct Trainer::Impl {
     }
   }
 
+  /// A partition may come from a file, or from a library of another version.
+  void compare_plans(Transport& rank) {
+    Communicator communicator(rank, {}, core::MemoryPool::create());
+    verify_same(communicator, "the fingerprint of parts, chunks and stages",
+                fmt::format("{:016x}", fingerprint(input.plan)));
+  }
+
   /// All ranks must train the same on the same; the features are read whole by rank 0 only.
   void compare_ranks(Transport& rank, const core::Dataset& data) {
     Communicator communicator(rank, {}, core::MemoryPool::create());
     verify_same(communicator, "the version of Laminar", LAMINAR_VERSION);
-    verify_same(communicator, "the options", to_json(input.model, input.options));
+    verify_same_options(communicator, to_json(input.model, input.options));
     verify_same(communicator, "the graph",
                 fmt::format("{} (fingerprint {:016x})", input.signature.name, input.signature.graph_fingerprint));
+    verify_same(communicator, "the fingerprint of labels and split",
+                fmt::format("{:016x}", hash_of(input.targets).value()));
     const std::string own = rank.rank() == 0 ? std::to_string(content_fingerprint(data, input.targets)) : "";
     input.signature.content_fingerprint = std::stoull(communicator.broadcast_text(own));
   }

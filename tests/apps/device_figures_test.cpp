@@ -70,8 +70,9 @@ TEST_CASE("medians over epochs, each cause and device on its own") {
   CHECK(traffic[Cause::kEvaluation] == 5000);
   CHECK(traffic[Cause::kOther] == 0);
   // Records that a checkpoint brought along know of no devices.
-  epochs[2].devices.clear();
-  CHECK(typical_times(epochs)[0].busy_ms == 10.5);
+  epochs[0].devices.clear();
+  CHECK(typical_times(epochs)[0].busy_ms == 11.5);
+  CHECK(typical_traffic(epochs)[Cause::kWeights] == 250);
   CHECK(typical_times({}).empty());
   CHECK(typical_traffic({}).training_bytes() == 0);
 }

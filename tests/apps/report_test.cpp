@@ -131,7 +131,7 @@ TEST_CASE("several devices are drawn, with their times, traffic, memory and stal
   CHECK(has(page, "<td>stage forward</td><td class=\"num\">1,234,567</td>"));
   CHECK(has(page, "<td>evaluation</td><td class=\"num\">777,777</td>"));
   CHECK(has(page, "<td class=\"num\">2,469,134</td>"));
-  CHECK(has(page, "<b>8.58 MiB</b>"));
+  CHECK(has(page, "<td class=\"num\">8.58 MiB</td>"));
   CHECK(has(page, "layer 2"));
   CHECK(has(page, "part 0 is heavier than &lt;asked&gt;"));
   CHECK(has(page, "; of the largest device"));

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Trains in every mode on four ranks of MPI, each in a network namespace of its own, joined by a bridge whose ports are
+# shaped with tc: a cluster of four machines with slow links on one machine. Needs root, iproute2 and Open MPI.
+# Documented in docs/parallelism.md.
+# shellcheck source=scripts/common.sh
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+bin=
+rates=1000,200,50
+epochs=20
+target=
+modes=graph,hybrid,pipeline
+ranks=4
+out=$root/build/network
+model=(--layer gcnii --layers 32 --hidden 64)
+graphs=()
+
+usage() {
+  cat <<EOF
+Usage: scripts/bench_network.sh [OPTIONS] GRAPH.h5... [-- OPTIONS OF laminar-train]
+
+Runs laminar-train on $ranks ranks in network namespaces, in every mode and at every rate, and prints epoch time, bytes,
+what the network interfaces counted against the ledger, and when a validation metric was reached. As root.
+
+  --bin FOLDER      where laminar-train is (default: the newest build/*/bin)
+  --rates R,...     Mbit/s of a port, each direction (default $rates)
+  --epochs N        of each training (default $epochs)
+  --target X        validation metric to reach
+  --modes M,...     of graph, hybrid, pipeline, auto, or SxPxK (default $modes)
+  --ranks N         (default $ranks)
+  --out FOLDER      where logs and results go (default build/network)
+
+After -- stand options of the model and the training (default ${model[*]}).
+EOF
+}
+
+while (($#)); do
+  case $1 in
+    --bin) bin=$2; shift 2 ;;
+    --rates) rates=$2; shift 2 ;;
+    --epochs) epochs=$2; shift 2 ;;
+    --target) target=$2; shift 2 ;;
+    --modes) modes=$2; shift 2 ;;
+    --ranks) ranks=$2; shift 2 ;;
+    --out) out=$2; shift 2 ;;
+    --help | -h) usage; exit 0 ;;
+    --) shift; model=("$@"); break ;;
+    -*) fail "unknown option $1 (see --help)" ;;
+    *) graphs+=("$1"); shift ;;
+  esac
+done
+((${#graphs[@]})) || fail "a graph file is needed (see --help)"
+((EUID == 0)) || fail "network namespaces and tc need root"
+for tool in ip tc mpirun python3; do command -v "$tool" >/dev/null || fail "$tool is not installed"; done
+if [[ -z $bin ]]; then
+  bin=$(dirname "$(find "$root"/build -path '*/bin/laminar-train' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2)")
+fi
+[[ -x $bin/laminar-train ]] || fail "no laminar-train in '$bin'; build it, or say --bin"
+
+# Names of this run's own, so that several don't meet; an interface has at most 15 letters.
+tag=lm$$
+bridge=${tag}br
+subnet=10.$((64 + $$ % 64)).$((RANDOM % 250))
+mkdir -p "$out"
+
+cleanup() {
+  local r
+  for ((r = 0; r < ranks; ++r)); do
+    ip netns delete "$tag-$r" 2>/dev/null || true
+    ip link delete "${tag}h$r" 2>/dev/null || true
+  done
+  ip link delete "$bridge" 2>/dev/null || true
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# The launcher talks to the ranks over the bridge, which is not shaped towards it.
+set_up() {
+  local r
+  ip link add "$bridge" type bridge
+  ip address add "$subnet.1/24" dev "$bridge"
+  ip link set "$bridge" up
+  for ((r = 0; r < ranks; ++r)); do
+    ip netns add "$tag-$r"
+    ip link add "${tag}h$r" type veth peer name "${tag}n$r"
+    ip link set "${tag}n$r" netns "$tag-$r"
+    ip link set "${tag}h$r" master "$bridge" up
+    ip -n "$tag-$r" link set "${tag}n$r" name eth0
+    ip -n "$tag-$r" address add "$subnet.$((r + 10))/24" dev eth0
+    ip -n "$tag-$r" link set eth0 up
+    ip -n "$tag-$r" link set lo up
+  done
+}
+
+# shape MBIT: both directions of every port. A bucket of 64 KiB lets a packet of segmentation offload through; the queue is
+# long enough that TCP, not loss, sets the pace.
+shape() {
+  local r
+  for ((r = 0; r < ranks; ++r)); do
+    tc qdisc replace dev "${tag}h$r" root tbf rate "$1mbit" burst 64kb latency 100ms
+    tc -n "$tag-$r" qdisc replace dev eth0 root tbf rate "$1mbit" burst 64kb latency 100ms
+  done
+}
+
+# Bytes that all ranks' interfaces have sent.
+sent_bytes() {
+  local r sum=0
+  for ((r = 0; r < ranks; ++r)); do
+    ((sum += $(ip netns exec "$tag-$r" cat /sys/class/net/eth0/statistics/tx_bytes)))
+  done
+  echo "$sum"
+}
+
+# in_namespaces PROGRAM...: as one MPI job, a rank a namespace. mpirun starts all ranks in this namespace; the wrapper
+# moves each to its own.
+wrapper=$out/enter.sh
+cat >"$wrapper" <<EOF
+#!/usr/bin/env bash
+exec ip netns exec $tag-\$OMPI_COMM_WORLD_RANK "\$@"
+EOF
+chmod +x "$wrapper"
+in_namespaces() {
+  PMIX_MCA_ptl_tcp_if_include=$bridge mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$ranks" \
+    --mca btl tcp,self --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include "$bridge" "$wrapper" "$@"
+}
+
+mode_options() {
+  case $1 in
+    [0-9]*x[0-9]*x[0-9]*)
+      IFS=x read -r s p k <<<"$1"
+      echo "--stages $s --partitions $p --chunks $k"
+      ;;
+    *) echo "--mode $1" ;;
+  esac
+}
+
+set_up
+printf '%-10s %5s  %-9s  %9s  %12s  %12s  %7s  %9s  %s\n' graph Mbit/s mode "epoch ms" "ledger B/ep" "sent, MB" \
+  "wire/l." "s to tgt" "best validation"
+failed=0
+for graph in "${graphs[@]}"; do
+  name=$(basename "$graph" .h5)
+  for rate in ${rates//,/ }; do
+    shape "$rate"
+    for mode in ${modes//,/ }; do
+      log=$out/$name-$rate-${mode}
+      before=$(sent_bytes)
+      # shellcheck disable=SC2046
+      if ! in_namespaces "$bin/laminar-train" "$graph" "${model[@]}" $(mode_options "$mode") --epochs "$epochs" \
+        --json "$log.json" >"$log.out" 2>"$log.err"; then
+        printf '%-10s %5s  %-9s  failed: %s\n' "$name" "$rate" "$mode" "$(grep -m1 -i error "$log.err" || tail -1 "$log.err")"
+        failed=1
+        continue
+      fi
+      after=$(sent_bytes)
+      python3 "$root/scripts/bench_network.py" "$log.json" "$name" "$rate" "$mode" $((after - before)) "$target"
+      grep -h 'mode auto' "$log.err" "$log.out" 2>/dev/null | sed 's/^/    /' || true
+    done
+  done
+done
+exit "$failed"

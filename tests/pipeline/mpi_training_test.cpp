@@ -1,0 +1,185 @@
+/// Trainings whose devices are MPI ranks: the same bits as with threads, one clear line when ranks don't agree or one
+/// is lost, and a checkpoint to go on from.
+#include "laminar/tests/pipeline/mpi_training.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "laminar/tests/support/temporary_folder.hpp"
+
+using namespace laminar;
+using namespace laminar::testing;
+
+namespace {
+
+using Words = std::map<std::string, std::string>;
+
+struct Finished {
+  /// As a shell gives it; 124 = it took too long.
+  int code = 0;
+  std::string output;
+  /// What the ranks said, by line.
+  std::vector<std::string> said;
+};
+
+Finished run_ranks(int ranks, const Words& words, const std::string& timeout_s = "10") {
+  // The variables let Open MPI start more ranks than there are cores, also for root.
+  std::string command = fmt::format(
+      "OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+      "LAMINAR_HEARTBEAT_TIMEOUT_S={} timeout -k 1 60 '{}' -n {} '{}'",
+      timeout_s, MPIEXEC, ranks, MPI_TRAINING);
+  for (const auto& [key, value] : words) command += fmt::format(" '{}={}'", key, value);
+  Finished finished;
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> buffer = {};
+  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+    finished.output.append(buffer.data(), count);
+  }
+  const int status = ::pclose(pipe);
+  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  std::istringstream lines(finished.output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("rank ")) finished.said.push_back(line);
+  }
+  std::sort(finished.said.begin(), finished.said.end());
+  return finished;
+}
+
+/// What all ranks must say of a training that threads have done.
+std::vector<std::string> said_of(const std::string& local, int ranks) {
+  std::vector<std::string> said;
+  for (int r = 0; r < ranks; ++r) {
+    said.push_back(fmt::format("rank {}: done{}", r, r == 0 ? local : local.substr(0, local.find(" weights"))));
+  }
+  return said;
+}
+
+/// Every rank that says something says one line, an error with this in it; at least one does.
+void check_errors(const Finished& finished, int ranks, const std::string& text) {
+  CAPTURE(finished.output);
+  CHECK(finished.code != 0);
+  CHECK(finished.code != 124);
+  CHECK(finished.said.size() >= 1);
+  CHECK(finished.said.size() <= static_cast<std::size_t>(ranks));
+  std::set<std::string> speakers;
+  for (const std::string& line : finished.said) {
+    CHECK(line.find(": error: ") != std::string::npos);
+    CHECK(line.find(text) != std::string::npos);
+    CHECK(speakers.insert(line.substr(0, line.find(':'))).second);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("ranks train to the bits of threads, whatever the number of threads") {
+  const std::vector<std::pair<int, Words>> runs = {
+      {2, {{"net", "gcn"}, {"parts", "2"}}},
+      {2, {{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}}},
+      {4, {{"net", "gat"}, {"parts", "4"}}},
+      {4, {{"net", "sage"}, {"stages", "4"}, {"chunks", "8"}, {"codec", "int8"}}},
+      {4, {{"net", "gat"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}}},
+      {4, {{"net", "gcnii"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}, {"staleness", "0"}, {"codec", "bf16"}}}};
+  for (const auto& [ranks, words] : runs) {
+    CAPTURE(fmt::format("{}", words));
+    std::string local;
+    for (const char* threads : {"1", "2", "8"}) {
+      Words with = words;
+      with["threads"] = threads;
+      const std::string line = train(TrainingSpec(with), nullptr);
+      if (local.empty()) local = line;
+      CHECK(line == local);
+    }
+    const Finished finished = run_ranks(ranks, words);
+    CAPTURE(finished.output);
+    CHECK(finished.code == 0);
+    CHECK(finished.said == said_of(local, ranks));
+  }
+}
+
+TEST_CASE("ranks that were started differently end with a line that says what") {
+  const auto differing = [](const char* what, int ranks, const Words& spread) {
+    Words words = spread;
+    words["differs"] = what;
+    return run_ranks(ranks, words);
+  };
+  const Words two_parts{{"parts", "2"}, {"stripes", "1"}};
+  check_errors(differing("options", 2, two_parts), 2,
+               "the options are not the same on all devices: rank 0 has \"learning_rate\": 0.01, rank 1 has "
+               "\"learning_rate\": 0.123");
+  check_errors(differing("seed", 4, {{"stages", "4"}, {"chunks", "4"}}), 4,
+               "rank 0 has \"seed\": 1, rank 1 has \"seed\": 77");
+  check_errors(differing("topology", 2, two_parts), 2, "rank 0 has \"parts\": 2, rank 1 has \"parts\": 1");
+  check_errors(differing("graph", 2, {{"stages", "2"}}), 2, "the graph is not the same on all devices");
+  check_errors(differing("labels", 2, {{"stages", "2"}}), 2,
+               "the fingerprint of labels and split is not the same on all devices");
+  check_errors(differing("parts", 2, two_parts), 2,
+               "the fingerprint of parts, chunks and stages is not the same on all devices");
+}
+
+TEST_CASE("ranks that are not as many as devices are told so") {
+  check_errors(run_ranks(2, {{"parts", "4"}}), 2, "1 stages x 4 parts need 4 ranks, but 2 were started");
+}
+
+TEST_CASE("a rank that is killed or stopped at any moment ends all, with at most a line each") {
+  const std::vector<Words> spreads = {{{"parts", "3"}, {"net", "gcn"}},
+                                      {{"stages", "3"}, {"chunks", "6"}, {"net", "gcnii"}}};
+  int round = 0;
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    for (const char* after : {"0", "37", "290"}) {
+      Words words = spreads[static_cast<std::size_t>(round % 2)];
+      const std::string victim = std::to_string(round++ % 3);
+      words.insert({{"epochs", "10000000"}, {"end", std::to_string(signal)}, {"by", victim}, {"after", after}});
+      CAPTURE(fmt::format("{}", words));
+      const Finished finished = run_ranks(3, words, "1");
+      CAPTURE(finished.output);
+      CHECK(finished.code != 0);
+      CHECK(finished.code != 124);
+      CHECK(finished.said.size() <= 2);
+      // A launcher may end all before a rank can speak when one is killed, not when one is stopped.
+      if (signal == SIGSTOP) CHECK(finished.said.size() >= 1);
+      for (const std::string& line : finished.said)
+        CHECK(line.find("error: rank " + victim + " (host ") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("what a killed training has left in its checkpoint goes on to the same end") {
+  const TemporaryFolder folder;
+  const Words words{{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}, {"epochs", "8"}};
+  const std::string whole = train(TrainingSpec(words), nullptr);
+  Words first = words;
+  first.insert({{"checkpoint", (folder.path() / "c.h5").string()}, {"every", "1"}, {"stop_after", "3"}});
+  CHECK(run_ranks(2, first).code == 0);
+  Words second = first;
+  second.erase("stop_after");
+  second["resume"] = "1";
+  // Its copy of the checkpoint is what is left after a moment that is not known.
+  Words killed = second;
+  killed.insert({{"end", std::to_string(SIGKILL)}, {"by", "1"}, {"after", "5"}});
+  run_ranks(2, killed, "1");
+  const Finished finished = run_ranks(2, second);
+  CAPTURE(finished.output);
+  CHECK(finished.said == said_of(whole, 2));
+}
+
+TEST_CASE("a full disk at a checkpoint ends all ranks with the reason, and what was there stays") {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path() / "c.h5").string();
+  Words words{{"stages", "2"}, {"chunks", "6"}, {"epochs", "10000000"}, {"checkpoint", path}, {"every", "2"}};
+  words["file_bytes"] = "3000";
+  check_errors(run_ranks(2, words), 2, path);
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
