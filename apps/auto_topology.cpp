@@ -73,9 +73,10 @@ std::string reason(const TrainCommand& c, const std::vector<CostPrediction>& all
   return fmt::format(
       "in {} parts this graph has h = {:.2f} halo rows a vertex: L (h_in + h_out) = {} x {:.2f} = {:.3g} against 2 (S "
       "- "
-      "1) = {:.0f}, so {} sends less",
+      "1) = {:.0f}, so {}",
       devices, cut->h_in, c.model.layers, cut->h_in + cut->h_out, rows, pipeline_rows,
-      rows > pipeline_rows ? "a pipeline" : "graph parallelism");
+      rows > pipeline_rows ? "a pipeline sends less than graph parallelism"
+                           : "graph parallelism sends less than a pipeline");
 }
 
 void add_notes(TrainCommand& c, const AutoChoice& choice, const pipeline::DeviceSetting& setting) {

@@ -242,7 +242,8 @@ std::string staleness_chart(const TrainResult& r) {
     }
     chart.series.push_back(std::move(s));
   }
-  chart.frame.note = "|H_hist - H| / |H| of what a layer's neighbours gather, before dropout.";
+  chart.frame.note =
+      "|H_hist - H| / |H| of the rows that a layer gathers; the noise of dropout in earlier layers is in it.";
   if (layers.size() < stale.size()) chart.frame.note += fmt::format(" {} of {} layers.", layers.size(), stale.size());
   return line_chart(chart);
 }

@@ -18,10 +18,11 @@ namespace {
 
 constexpr Tag kProbeTag{.kind = Tag::Kind::kControl, .item = 1};
 constexpr int kRounds = 16;
+constexpr int kPasses = 3;
 constexpr std::size_t kPieceBytes = 256 << 10;
 // A burst that a shaper lets through at once must not pass for its rate.
-constexpr Index kMostPieces = 64;
-constexpr double kLongEnoughMs = 60;
+constexpr Index kMostPieces = 256;
+constexpr double kLongEnoughMs = 150;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -65,7 +66,10 @@ MeasuredNetwork measure_network(Transport& transport) {
   }
   network.link.latency_us = 1e3 / static_cast<double>(size) * slowest(transport.rank() == 0 ? round_ms : 0);
   for (Index pieces = 1;; pieces *= 2) {
-    const double ms = slowest(pass_on(kPieceBytes, pieces));
+    // A pass during which something else had the core says little of the network.
+    double fastest_ms = pass_on(kPieceBytes, pieces);
+    for (int i = 1; i < kPasses; ++i) fastest_ms = std::min(fastest_ms, pass_on(kPieceBytes, pieces));
+    const double ms = slowest(fastest_ms);
     if (ms < kLongEnoughMs && pieces < kMostPieces) continue;
     const double moving_ms = std::max(1e-3, ms - 1e-3 * network.link.latency_us);
     network.link.mbps = 8e-3 * static_cast<double>(kPieceBytes) * static_cast<double>(pieces) / moving_ms;

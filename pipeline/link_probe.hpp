@@ -14,7 +14,7 @@ struct MeasuredNetwork {
   std::vector<Index> host_of;
 };
 
-/// Measures it for a fraction of a second: all devices call this at the same time, and all get the same. A word goes
+/// Measures it for a second or two: all devices call this at the same time, and all get the same. A word goes
 /// around a ring of them; then each sends to the next, more and more until it takes long enough to be timed. The
 /// figures are those of a quiet network as far as it is quiet now. One device alone: no link. Throws Error if a device
 /// fails.

@@ -72,9 +72,10 @@ std::vector<Index> cut_stages(std::span<const double> costs, Index stages, const
       }
     }
   }
-  const double bound = best[static_cast<std::size_t>(stages)][0] * (1 + 1e-12);
   for (Index s = stages - 1; s >= 0; --s) {
     const auto from = static_cast<std::size_t>(places.back());
+    // What is best for the layers that are left: one costly layer before them must not excuse an uneven rest.
+    const double bound = best[static_cast<std::size_t>(s) + 1][from] * (1 + 1e-12);
     std::size_t end = n;
     while (end > from + 1 && !(sum[end] - sum[from] <= bound && best[static_cast<std::size_t>(s)][end] <= bound)) --end;
     places.push_back(static_cast<Index>(end));

@@ -15,8 +15,9 @@ namespace laminar::pipeline {
 std::vector<double> layer_costs(const layers::Model& model, const core::DatasetSchema& schema);
 
 /// Places 0 = b_0 < b_1 < ... < b_S = number of layers; stage s is layers [b_s, b_{s+1}). By cost: the costliest stage
-/// is as cheap as can be, and among those cuts the earliest stages are as long as can be. Throws UsageError if there
-/// are more stages than layers, or places given that are not as many as stages - 1, ascending and in range.
+/// is as cheap as can be, and so on for the layers after each stage; among equals earlier stages are longer. Throws
+/// UsageError if there are more stages than layers, or places given that are not as many as stages - 1, ascending and
+/// in range.
 std::vector<Index> cut_stages(std::span<const double> costs, Index stages, const StageCut& cut);
 
 }  // namespace laminar::pipeline

@@ -109,7 +109,8 @@ std::string choose_split(const core::Dataset& data, const TrainOptions& options)
 }  // namespace
 
 struct Trainer::Impl {
-  Impl(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options, Transport* rank) {
+  Impl(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options, Transport* of_mpi)
+      : rank(of_mpi) {
     validate(options);
     input.model = model;
     input.options = options;
@@ -129,7 +130,7 @@ struct Trainer::Impl {
     const core::Graph& graph = *input.graph;
     input.signature = signature(data.schema(), graph);
     if (rank != nullptr) {
-      compare_ranks(*rank, data);
+      compare_ranks(data);
     } else {
       input.signature.content_fingerprint = content_fingerprint(data, input.targets);
     }
@@ -142,7 +143,7 @@ struct Trainer::Impl {
                                      options.distribution.topology.stages, options.distribution.topology.parts,
                                      num_devices, rank->size()));
       }
-      compare_plans(*rank);
+      compare_plans();
       devices.push_back(std::make_unique<DeviceTrainer>(input, data, rank->rank(), arena.threads(), rank));
       return;
     }
@@ -154,23 +155,35 @@ struct Trainer::Impl {
     }
   }
 
+  /// Every rank has read its own copy.
+  void compare_checkpoints(const Checkpoint& c) {
+    core::Fnv1a hash;
+    for (const auto* tensors : {&c.weights, &c.optimizer, &c.tables}) {
+      for (const core::NamedTensor& t : *tensors) {
+        add_array(hash, std::span<const std::byte>(t.value.raw(), t.value.bytes()));
+      }
+    }
+    Communicator communicator(*rank, {}, core::MemoryPool::create());
+    verify_same(communicator, "the checkpoint", fmt::format("epoch {} (fingerprint {:016x})", c.epoch, hash.value()));
+  }
+
   /// A partition may come from a file, or from a library of another version.
-  void compare_plans(Transport& rank) {
-    Communicator communicator(rank, {}, core::MemoryPool::create());
+  void compare_plans() {
+    Communicator communicator(*rank, {}, core::MemoryPool::create());
     verify_same(communicator, "the fingerprint of parts, chunks and stages",
                 fmt::format("{:016x}", fingerprint(input.plan)));
   }
 
   /// All ranks must train the same on the same; the features are read whole by rank 0 only.
-  void compare_ranks(Transport& rank, const core::Dataset& data) {
-    Communicator communicator(rank, {}, core::MemoryPool::create());
+  void compare_ranks(const core::Dataset& data) {
+    Communicator communicator(*rank, {}, core::MemoryPool::create());
     verify_same(communicator, "the version of Laminar", LAMINAR_VERSION);
     verify_same_options(communicator, to_json(input.model, input.options));
     verify_same(communicator, "the graph",
                 fmt::format("{} (fingerprint {:016x})", input.signature.name, input.signature.graph_fingerprint));
     verify_same(communicator, "the fingerprint of labels and split",
                 fmt::format("{:016x}", hash_of(input.targets).value()));
-    const std::string own = rank.rank() == 0 ? std::to_string(content_fingerprint(data, input.targets)) : "";
+    const std::string own = rank->rank() == 0 ? std::to_string(content_fingerprint(data, input.targets)) : "";
     input.signature.content_fingerprint = std::stoull(communicator.broadcast_text(own));
   }
 
@@ -202,6 +215,8 @@ struct Trainer::Impl {
     if (first != nullptr) std::rethrow_exception(first);
   }
 
+  /// This process's end of MPI, or null.
+  Transport* rank;
   TrainingInput input;
   std::vector<std::unique_ptr<Transport>> transports;
   std::vector<std::unique_ptr<DeviceTrainer>> devices;
@@ -237,6 +252,7 @@ void Trainer::resume(const Checkpoint& c) {
     throw Error(
         fmt::format("the checkpoint was made with other features, labels or another split of '{}'", c.data.name));
   }
+  if (t.rank != nullptr) t.compare_checkpoints(c);
   for (const auto& device : t.devices) device->resume(c);
 }
 

@@ -40,7 +40,8 @@ class Trainer {
   /// thread.
   void request_stop() noexcept;
 
-  /// Goes on from a checkpoint of the same model, options and dataset. Throws Error, saying what differs, otherwise.
+  /// Goes on from a checkpoint of the same model, options and dataset, made on whatever topology. Throws Error, saying
+  /// what differs, otherwise, and if ranks bring different checkpoints.
   void resume(const Checkpoint& checkpoint);
 
   /// Trains up to the last epoch, early stopping, or a stop request. Throws Error if the loss becomes NaN or infinite,

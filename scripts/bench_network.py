@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""One row of scripts/bench_network.sh: FILE.json of laminar-train, graph, rate, mode, bytes on the wire, target."""
+"""One row of scripts/bench_network.sh, from what laminar-train --json wrote.
+
+Arguments: the file of a run and of its first epochs alone, graph, rate, mode, the bytes that the network interfaces
+sent in the one and not in the other, and the target or nothing.
+"""
 
 import json
 import math
@@ -20,18 +24,21 @@ def seconds_to(epochs, target, lower):
     return math.nan
 
 
+def counted_bytes(epochs):
+    """All that the ledger has, evaluation and the rest included: it is what the wire has carried."""
+    return sum(sum(e["bytes_by_cause"].values()) for e in epochs)
+
+
 def main():
-    path, graph, rate, mode, wire, target = sys.argv[1:7]
+    path, short, graph, rate, mode, wire, target = sys.argv[1:8]
     with open(path, encoding="utf-8") as f:
         result = json.load(f)
     run = result["runs"][0]
     epochs = run["epochs"]
     warm = epochs[1:] or epochs
-    # All that was counted, evaluation and other included: it is what the wire has carried.
-    counted = 0
-    for e in epochs:
-        causes = e.get("bytes_by_cause", {})
-        counted += sum(causes.values()) if causes else e["bytes"]
+    with open(short, encoding="utf-8") as f:
+        first = json.load(f)["runs"][0]["epochs"]
+    counted = counted_bytes(epochs) - counted_bytes(first)
     ratio = int(wire) / counted if counted else math.nan
     metric = result.get("summary", {}).get("metric", "")
     reached = "-"

@@ -135,8 +135,27 @@ mode_options() {
   esac
 }
 
+# wire_bytes LOG GRAPH MODE [OPTIONS]: trains, and prints what the interfaces have sent meanwhile.
+wire_bytes() {
+  local log=$1 graph=$2 mode=$3 before after
+  shift 3
+  before=$(sent_bytes)
+  # shellcheck disable=SC2046
+  in_namespaces "$bin/laminar-train" "$graph" "${model[@]}" $(mode_options "$mode") --epochs "$epochs" \
+    --json "$log.json" "$@" >"$log.out" 2>"$log.err" </dev/null || return 1
+  after=$(sent_bytes)
+  echo $((after - before))
+}
+
+# The short run ends with its first evaluation, as what ends a run depends on there having been one.
+first=1
+for ((i = 0; i + 1 < ${#model[@]}; ++i)); do
+  if [[ ${model[i]} == --eval-every ]]; then first=${model[i + 1]}; fi
+done
+((first < epochs)) || fail "--epochs $epochs: expected more than the $first of --eval-every"
+
 set_up
-printf '%-10s %5s  %-9s  %9s  %12s  %12s  %7s  %9s  %s\n' graph Mbit/s mode "epoch ms" "ledger B/ep" "sent, MB" \
+printf '%-10s %5s  %-9s  %9s  %12s  %12s  %7s  %9s  %s\n' graph Mbit/s mode "epoch ms" "ledger B/ep" "wire MB" \
   "wire/l." "s to tgt" "best validation"
 failed=0
 for graph in "${graphs[@]}"; do
@@ -145,16 +164,16 @@ for graph in "${graphs[@]}"; do
     shape "$rate"
     for mode in ${modes//,/ }; do
       log=$out/$name-$rate-${mode}
-      before=$(sent_bytes)
-      # shellcheck disable=SC2046
-      if ! in_namespaces "$bin/laminar-train" "$graph" "${model[@]}" $(mode_options "$mode") --epochs "$epochs" \
-        --json "$log.json" >"$log.out" 2>"$log.err"; then
-        printf '%-10s %5s  %-9s  failed: %s\n' "$name" "$rate" "$mode" "$(grep -m1 -i error "$log.err" || tail -1 "$log.err")"
+      # What a run sends once (start-up, the end) is in both runs, so that the difference is of epochs alone.
+      if ! short=$(wire_bytes "$log-short" "$graph" "$mode" --stop-after "$first") ||
+        ! long=$(wire_bytes "$log" "$graph" "$mode"); then
+        printf '%-10s %5s  %-9s  failed: %s\n' "$name" "$rate" "$mode" \
+          "$(cat "$log"*.err | grep -m1 -i error || tail -n 1 "$log-short.err")"
         failed=1
         continue
       fi
-      after=$(sent_bytes)
-      python3 "$root/scripts/bench_network.py" "$log.json" "$name" "$rate" "$mode" $((after - before)) "$target"
+      python3 "$root/scripts/bench_network.py" "$log.json" "$log-short.json" "$name" "$rate" "$mode" \
+        $((long - short)) "$target"
       grep -h 'mode auto' "$log.err" "$log.out" 2>/dev/null | sed 's/^/    /' || true
     done
   done

@@ -171,22 +171,37 @@ TEST_CASE("a dumped configuration of devices reproduces the run") {
   }
 }
 
-TEST_CASE("a partition from a file or the graph file is used") {
+TEST_CASE("a partition from a file or the graph file is used, with its number of parts") {
   const Workspace w;
   std::string parts;
   for (int v = 0; v < 240; ++v) parts += v % 3 == 0 ? "1\n" : "0\n";
   write_text(w.path("parts.txt"), parts);
-  const Finished f = train(w, {"--partitions", "2", "--partition", w.path("parts.txt"), "--precision", "f64"});
-  CAPTURE(f.err);
-  REQUIRE(f.code == 0);
+  REQUIRE(w.run({"laminar-partition", w.graph(), "--parts", "3", "--strategy", "range", "--save-as", "thirds"}).code == 0);
   const Finished single = train(w, {"--precision", "f64"});
-  CHECK(number(f, "loss") == doctest::Approx(number(single, "loss")).epsilon(1e-9));
+  for (const Words& words : {Words{"--partitions", "2", "--partition", w.path("parts.txt")},
+                             {"--partition", w.path("parts.txt")},
+                             {"--partition", "thirds"}}) {
+    CAPTURE(words.back());
+    Words all = words;
+    all.insert(all.end(), {"--precision", "f64"});
+    const Finished f = train(w, all);
+    CAPTURE(f.err);
+    REQUIRE(f.code == 0);
+    CHECK(number(f, "loss") == doctest::Approx(number(single, "loss")).epsilon(1e-9));
+    CHECK(number(f, "bytes_per_epoch") > 0);
+  }
+  const auto refused = [&](const Words& words, int code, const char* text) {
+    const Finished f = train(w, words);
+    CAPTURE(f.err);
+    CHECK(f.code == code);
+    CHECK(lines_of(f.err).back().starts_with("laminar-train: error: "));
+    CHECK(lines_of(f.err).back().find(text) != std::string::npos);
+  };
+  refused({"--partitions", "3", "--partition", w.path("parts.txt")}, 2, "has 2 parts, but 3 were asked for");
+  refused({"--partitions", "2", "--partition", "halves"}, 2, "it is no file, nor one of the strategies");
   for (const char* bad : {"0\n1\n", "", "0\nx\n"}) {
     write_text(w.path("bad.txt"), bad);
-    const Finished refused = train(w, {"--partitions", "2", "--partition", w.path("bad.txt")});
-    CAPTURE(refused.err);
-    CHECK((refused.code == 1 || refused.code == 2));
-    CHECK(lines_of(refused.err).back().starts_with("laminar-train: error: "));
+    refused({"--partitions", "2", "--partition", w.path("bad.txt")}, 1, "bad.txt");
   }
 }
 

@@ -1,5 +1,6 @@
 #include "laminar/core/rows.hpp"
 
+#include <limits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -58,4 +59,46 @@ TEST_CASE("slices out of range are refused") {
     CHECK_THROWS_AS(slice_rows(tape, v, 2, 1), Error);
     CHECK_THROWS_AS(slice_rows(tape, v, 0, 4), Error);
   }
+}
+
+TEST_CASE("rows are gathered and scattered, by hand") {
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+    const Tensor from = Tensor::from(3, 2, std::vector<double>{1, 2, 3, 4, 5, 6}, dtype);
+    Tensor to(4, 2, dtype);
+    const std::vector<std::int32_t> wanted{2, 0, 2, 1};
+    gather_rows(from, wanted, to);
+    CHECK(values_of(to) == std::vector<double>{5, 6, 1, 2, 5, 6, 3, 4});
+    Tensor sum = Tensor::from(4, 2, std::vector<double>{1, 1, 1, 1, 1, 1, 1, 1}, dtype);
+    const std::vector<std::int32_t> places{3, 0, 2};
+    scatter_add_rows(from, places, std::vector<double>{1, 0, -2}, sum);
+    CHECK(values_of(sum) == std::vector<double>{1, 1, 1, 1, -9, -11, 2, 3});
+  }
+}
+
+TEST_CASE("a row with factor 0 is not read, so that nothing undefined spreads") {
+  Tensor from(2, 1, DType::kFloat64);
+  from.fill(std::numeric_limits<double>::quiet_NaN());
+  from.set(1, 0, 3);
+  Tensor to = Tensor::zeros(2, 1, DType::kFloat64);
+  const std::vector<std::int32_t> places{0, 1};
+  scatter_add_rows(from, places, std::vector<double>{0, 1}, to);
+  CHECK(values_of(to) == std::vector<double>{0, 3});
+}
+
+TEST_CASE("gathers and scatters of nothing, and of shapes that don't fit") {
+  const Tensor from = random_tensor(3, 2, DType::kFloat64, 1);
+  Tensor none(0, 2, DType::kFloat64);
+  gather_rows(from, {}, none);
+  Tensor to = Tensor::zeros(3, 2, DType::kFloat64);
+  scatter_add_rows(none, {}, {}, to);
+  CHECK(norm(to) == 0);
+  const std::vector<std::int32_t> rows{0, 1};
+  const std::vector<double> ones(2, 1);
+  Tensor wide(2, 3, DType::kFloat64), three(3, 2, DType::kFloat64), single(2, 2, DType::kFloat32);
+  for (Tensor* bad : {&wide, &three, &single}) CHECK_THROWS_AS(gather_rows(from, rows, *bad), Error);
+  const Tensor two = random_tensor(2, 2, DType::kFloat64, 1);
+  CHECK_THROWS_AS(scatter_add_rows(two, rows, ones, wide), Error);
+  CHECK_THROWS_AS(scatter_add_rows(two, rows, ones, single), Error);
+  CHECK_THROWS_AS(scatter_add_rows(from, rows, ones, to), Error);
+  CHECK_THROWS_AS(scatter_add_rows(two, rows, std::vector<double>{1}, to), Error);
 }

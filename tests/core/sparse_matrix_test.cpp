@@ -79,3 +79,21 @@ TEST_CASE("a sparse matrix refuses what can't be") {
   CHECK_THROWS_AS(m.slice_rows(2, 1), Error);
   CHECK_THROWS_AS(m.slice_rows(0, 4), Error);
 }
+
+TEST_CASE("rows can be gathered, in any order and more than once") {
+  const SparseMatrix m(3, 4, {0, 2, 2, 3}, {3, 0, 1}, {1, 2, 3});
+  const std::vector<std::int32_t> wanted{2, 0, 1, 0};
+  const SparseMatrix g = m.gather_rows(wanted);
+  CHECK(g.rows() == 4);
+  CHECK(g.cols() == 4);
+  CHECK(std::vector<EdgeId>(g.offsets().begin(), g.offsets().end()) == std::vector<EdgeId>{0, 1, 3, 3, 5});
+  CHECK(std::vector<std::int32_t>(g.columns().begin(), g.columns().end()) == std::vector<std::int32_t>{1, 3, 0, 3, 0});
+  CHECK(std::vector<float>(g.values().begin(), g.values().end()) == std::vector<float>{3, 1, 2, 1, 2});
+  // The transpose is that of the new rows: column 0 is in rows 1 and 3.
+  CHECK(g.transposed_rows()[0] == 1);
+  CHECK(g.transposed_rows()[1] == 3);
+  CHECK(m.gather_rows({}).rows() == 0);
+  for (const std::int32_t bad : {-1, 3}) {
+    CHECK_THROWS_AS(m.gather_rows(std::vector<std::int32_t>{0, bad}), Error);
+  }
+}

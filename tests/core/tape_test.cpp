@@ -281,3 +281,177 @@ TEST_CASE("random streams follow the order of operations") {
   CHECK(b.next_random_key().k0 == first.k0);
   CHECK(b.next_random_key().k0 == second.k0);
 }
+
+TEST_CASE("constants are what depends on no parameter and no learnt input, also where nothing is recorded") {
+  for (const bool record : {true, false}) {
+    TapeContext c = context(kDouble);
+    c.record = record;
+    Tape tape(c);
+    const auto p = random_parameter("p", 2, 2, kDouble, 3);
+    const Var constant = tape.input(random_tensor(3, 2, kDouble, 1), false);
+    const Var learnt = tape.input(random_tensor(3, 2, kDouble, 2), true);
+    CHECK(tape.is_constant(constant));
+    CHECK(tape.is_constant(tape.input(sparse_rows())));
+    CHECK(tape.is_constant(add(tape, constant, constant)));
+    CHECK(tape.is_constant(slice_rows(tape, constant, 0, 2)));
+    CHECK_FALSE(tape.is_constant(learnt));
+    CHECK_FALSE(tape.is_constant(add(tape, constant, learnt)));
+    CHECK_FALSE(tape.is_constant(tape.parameter(*p)));
+    CHECK_FALSE(tape.is_constant(linear(tape, constant, *p)));
+  }
+}
+
+TEST_CASE("an aggregation that is linear in the source rows themselves has a matrix") {
+  const Block block = Block::whole(test_graphs()[2].graph);
+  const Index n = block.num_rows();
+  const auto weight = random_parameter("weight", 3, 3, kDouble, 2);
+  const AdjacencySpec spec{.normalization = Normalization::kRandomWalk, .self_loops = true};
+  enum class Case { kLinear, kMax, kProjected, kDropped, kScaled, kConstant };
+  for (const Case what :
+       {Case::kLinear, Case::kMax, Case::kProjected, Case::kDropped, Case::kScaled, Case::kConstant}) {
+    CAPTURE(static_cast<int>(what));
+    Tape tape(context(kDouble, true));
+    CHECK(tape.linear_matrix() == nullptr);
+    const Var x = tape.input(random_tensor(n, 3, kDouble, 1), what != Case::kConstant);
+    const SourceTransform transform = what == Case::kProjected ? projection(*weight)
+                                      : what == Case::kDropped ? vertex_dropout(0.5)
+                                                               : SourceTransform();
+    Sources s = block.sources(tape, x, transform);
+    if (what == Case::kScaled) s.rows = scale(tape, 2, s.rows);
+    const Var y = what == Case::kMax ? max(tape, block, src(s)) : sum(tape, block, src(s) * spec);
+    tape.add_gradient(y, output_gradient(n, 3, kDouble));
+    if (what == Case::kLinear) {
+      REQUIRE(tape.linear_matrix() != nullptr);
+      CHECK(*tape.linear_matrix() == spec);
+    } else {
+      CHECK(tape.linear_matrix() == nullptr);
+      CHECK_THROWS_WITH_AS(tape.backward_to_aggregation(), doctest::Contains("[pull]"), Error);
+    }
+  }
+}
+
+TEST_CASE("backward to the aggregation gives what its backward would have read, and runs the rest") {
+  const Block block = Block::whole(test_graphs()[2].graph);
+  const Index n = block.num_rows();
+  const Tensor x = random_tensor(n, 3, kDouble, 1);
+  const Tensor dy = output_gradient(n, 4, kDouble);
+  const AdjacencySpec spec = symmetric_norm(true);
+  ParameterList parameters;
+  parameters.push_back(random_parameter("after", 3, 4, kDouble, 2));
+  std::vector<Tensor> sources, weights;
+  for (const bool pulled : {false, true}) {
+    zero_gradients(parameters);
+    Tape tape(context(kDouble));
+    const Sources s = block.sources(tape, tape.input(x, true));
+    tape.add_gradient(linear(tape, sum(tape, block, src(s) * spec), *parameters[0]), dy);
+    if (pulled) {
+      const Tensor z = tape.backward_to_aggregation();
+      CHECK(tape.linear_matrix() == nullptr);
+      CHECK_FALSE(static_cast<bool>(tape.take_source_gradient()));
+      Tensor g(n, 3, kDouble);
+      const std::vector<Index> offsets{0, n};
+      const std::vector<double> ones{1};
+      pull(*block.adjacency(spec, kDouble), 0, n, z, {offsets, ones}, g);
+      sources.push_back(g);
+    } else {
+      tape.backward_to_sources();
+      sources.push_back(tape.take_source_gradient());
+    }
+    weights.push_back(parameters[0]->gradient.clone());
+  }
+  CHECK(relative_difference(sources[0], sources[1]) <= 1e-14);
+  CHECK(norm(sources[0]) > 0);
+  CHECK(same_bits(weights[0], weights[1]));
+  // What no gradient reaches gives none.
+  Tape tape(context(kDouble));
+  const Sources s = block.sources(tape, tape.input(x, true));
+  sum(tape, block, src(s) * spec);
+  CHECK_FALSE(static_cast<bool>(tape.backward_to_aggregation()));
+}
+
+namespace {
+
+/// Knows all vertices' rows before the transform, and gives a block its sources transformed.
+class TransformingExchange final : public SourceExchange {
+ public:
+  TransformingExchange(Tensor table, TapeContext c) : table_(std::move(table)), context_(std::move(c)) {}
+  Tensor sources(const Block&, const Tensor&, bool constant) override {
+    asked_for_constant = constant;
+    return table_;
+  }
+  SparseMatrix sources(const Block&, const SparseMatrix&) override { throw Error("not asked for"); }
+  bool transforms() const override { return true; }
+  Tensor transformed_sources(const Block& block, const TransformedRows& rows) override {
+    own = rows.own.clone();
+    transformed = rows.transformed.clone();
+    first_random_op = rows.first_random_op;
+    // The masks of these rows are drawn as those of the block's own.
+    context_.first_random_op = rows.first_random_op;
+    Tape tape(context_);
+    return tape.value(apply(tape, tape.input(table_, true), rows.transform, block.source_ids()));
+  }
+  Tensor own, transformed;
+  std::uint64_t first_random_op = 0;
+  bool asked_for_constant = false;
+
+ private:
+  Tensor table_;
+  TapeContext context_;
+};
+
+}  // namespace
+
+TEST_CASE("an exchange that transforms rows is asked for transformed ones, and gets their gradient back") {
+  const Graph graph = ring(6);
+  const Block block = Block::chunk(graph, 1, 4, SourceSpace::kCompact);
+  const Index sources = block.num_sources();
+  const auto weight = random_parameter("weight", 3, 2, kDouble, 2);
+  const SourceTransform transform = vertex_dropout(0.5) | projection(*weight);
+  Tensor table(sources, 3, kDouble);
+  const Tensor all = random_tensor(6, 3, kDouble, 1);
+  for (Index r = 0; r < sources; ++r) {
+    for (Index c = 0; c < 3; ++c) table.set(r, c, all.at(block.source_vertices()[static_cast<std::size_t>(r)], c));
+  }
+  TransformingExchange exchange(table, context(kDouble, true));
+  Tape tape(context(kDouble, true, &exchange));
+  static_cast<void>(tape.next_random_key());
+  const Var x = tape.input(all.slice_rows(1, 4).clone(), true);
+  const Sources s = block.sources(tape, x, transform);
+  CHECK(exchange.first_random_op == 1);
+  CHECK(same_bits(exchange.own, all.slice_rows(1, 4).clone()));
+  CHECK(tape.rows(s.rows) == sources);
+  CHECK(tape.cols(s.rows) == 2);
+  // Own rows are the same among the sources, dropout masks included.
+  CHECK(same_bits(tape.value(s.own).clone(), exchange.transformed));
+  CHECK(
+      same_bits(tape.value(s.rows).slice_rows(block.own_begin(), block.own_begin() + 3).clone(), exchange.transformed));
+  tape.add_gradient(sum(tape, block, src(s)), output_gradient(3, 2, kDouble));
+  tape.backward_to_sources();
+  const Tensor g = tape.take_source_gradient();
+  CHECK(g.rows() == sources);
+  CHECK(g.cols() == 2);
+  CHECK(norm(weight->gradient) == 0);
+  // What all consumers want of the transformed own rows goes on through the transform.
+  tape.backward_from_sources(output_gradient(3, 2, kDouble));
+  CHECK(norm(weight->gradient) > 0);
+  CHECK(norm(tape.take_gradient(x)) > 0);
+
+  // Constant rows are exchanged as they are and transformed by the tape.
+  Tape constants(context(kDouble, true, &exchange));
+  const Sources c = block.sources(constants, constants.input(all.slice_rows(1, 4).clone(), false), transform);
+  CHECK(exchange.asked_for_constant);
+  CHECK(constants.cols(c.rows) == 2);
+}
+
+TEST_CASE("an exchange that transforms nothing says so") {
+  class Plain final : public SourceExchange {
+   public:
+    Tensor sources(const Block&, const Tensor& own, bool) override { return own; }
+    SparseMatrix sources(const Block&, const SparseMatrix& own) override { return own; }
+  };
+  Plain plain;
+  CHECK_FALSE(plain.transforms());
+  const Block block = Block::whole(ring(3));
+  const Tensor rows = random_tensor(3, 2, kDouble, 1);
+  CHECK_THROWS_WITH_AS(plain.transformed_sources(block, {rows, rows, {}, 0}), doctest::Contains("[sources]"), Error);
+}

@@ -239,6 +239,27 @@ TEST_CASE("each kind of traffic has a codec of its own") {
   check(net_of("sage", true, DType::kFloat32), *data, o);
 }
 
+TEST_CASE("slices and parts without vertices send empty messages between stages and nothing between parts") {
+  const auto data = block_model_dataset({.vertices = 120});
+  const auto labels = [](auto&& of) {
+    std::vector<std::int32_t> all;
+    for (Index v = 0; v < 120; ++v) all.push_back(static_cast<std::int32_t>(of(v)));
+    return std::make_shared<const std::vector<std::int32_t>>(std::move(all));
+  };
+  for (const auto& net : {net_of("gcnii", false, DType::kFloat32), net_of("gat", true, DType::kFloat32)}) {
+    for (const Index staleness : {0, 1}) {
+      TrainOptions o = options_of({.stages = 2, .parts = 3, .chunks = 4}, staleness, Codec::kInt8);
+      // Part 1 has no vertices, and part 0 none of chunks 2 and 3.
+      o.distribution.part_of = labels([](Index v) { return v < 60 ? 0 : 2; });
+      o.distribution.chunk_of = labels([](Index v) { return v < 60 ? v % 2 : v % 4; });
+      check(net, *data, o);
+      o.distribution.topology.chunks = 1;
+      o.distribution.chunk_of = nullptr;
+      check(net, *data, o);
+    }
+  }
+}
+
 TEST_CASE("one device sends nothing; 1F1B, gradient modes and the pull send what the default does") {
   const auto data = block_model_dataset({.vertices = 120});
   const auto net = net_of("sage", true, DType::kFloat32);

@@ -75,7 +75,11 @@ std::string train(const TrainingSpec& spec, pipeline::Transport* rank) {
   if (differs == "topology") std::swap(options.distribution.topology.stages, options.distribution.topology.parts);
   if (differs == "parts") options.distribution.part_of = stripes(kVertices, options.distribution.topology.parts, 1);
   pipeline::Trainer trainer(net_of(spec), *data, options, rank);
-  if (spec.number("resume", 0) > 0) trainer.resume(pipeline::read_checkpoint(options.checkpoint));
+  if (spec.number("resume", 0) > 0) {
+    pipeline::Checkpoint c = pipeline::read_checkpoint(options.checkpoint);
+    if (differs == "checkpoint") c.weights.front().value.fill(0);
+    trainer.resume(c);
+  }
   const pipeline::TrainResult result = trainer.run();
   std::string line;
   for (const auto& e : result.epochs) {

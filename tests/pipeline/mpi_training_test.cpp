@@ -173,6 +173,9 @@ TEST_CASE("what a killed training has left in its checkpoint goes on to the same
   const Finished finished = run_ranks(2, second);
   CAPTURE(finished.output);
   CHECK(finished.said == said_of(whole, 2));
+  // Ranks that bring different ones must not go on.
+  second["differs"] = "checkpoint";
+  check_errors(run_ranks(2, second), 2, "the checkpoint is not the same on all devices: rank 0 has 'epoch ");
 }
 
 TEST_CASE("a full disk at a checkpoint ends all ranks with the reason, and what was there stays") {
