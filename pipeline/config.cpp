@@ -60,7 +60,6 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                              {"refresh_every", h.refresh_every},
                              {"smoothing", h.smoothing},
                              {"freeze", h.freeze},
-                             {"bfloat16_tables", h.bfloat16_tables},
                              {"stage_cut_even", d.stage_cut.even},
                              {"stage_cut", d.stage_cut.at},
                              {"partition", d.partition},
@@ -136,7 +135,6 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     distribution.at("refresh_every").get_to(h.refresh_every);
     distribution.at("smoothing").get_to(h.smoothing);
     distribution.at("freeze").get_to(h.freeze);
-    distribution.at("bfloat16_tables").get_to(h.bfloat16_tables);
     distribution.at("stage_cut_even").get_to(d.stage_cut.even);
     distribution.at("stage_cut").get_to(d.stage_cut.at);
     distribution.at("partition").get_to(d.partition);

@@ -43,8 +43,6 @@ struct HistoryOptions {
   double smoothing = 0;
   /// The tables take new rows in every so many epochs only; 0 or 1 = in all.
   Index freeze = 0;
-  /// Keep tables in bfloat16.
-  bool bfloat16_tables = false;
 };
 
 /// Throws UsageError, naming the option, if a number is out of its range.
