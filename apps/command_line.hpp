@@ -101,8 +101,8 @@ class CommandLine {
   /// All options of a scope that apply and have a value, in the order of the table.
   std::vector<std::pair<std::string, std::string>> values(Scope scope) const;
 
-  /// A configuration file that sets every option of Scope::kRun and kSpread to its present value. Throws UsageError, naming the
-  /// option, for a value that such a file can't hold: one with "#", line breaks or blanks at its ends.
+  /// A configuration file that sets every option of Scope::kRun and kSpread to its present value. Throws UsageError,
+  /// naming the option, for a value that such a file can't hold: one with "#", line breaks or blanks at its ends.
   std::string config() const;
 
   /// The table for people, in groups, with the values that were there when options were added as defaults.

@@ -72,17 +72,18 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
         std::clamp<Index>(std::lround(static_cast<double>(schema.feature_entries) / vertices), 1, schema.num_features);
     setup.features.sparse = sparse_rows(kSampleVertices, schema.num_features, a_row);
   } else {
-    setup.features.dense = core::Tensor::zeros(kSampleVertices, schema.num_features, model_options.precision, pool.get(),
-                                         core::MemoryPurpose::kFeatures);
+    setup.features.dense = core::Tensor::zeros(kSampleVertices, schema.num_features, model_options.precision,
+                                               pool.get(), core::MemoryPurpose::kFeatures);
   }
   const auto parameter_gradients = pool->live_bytes(core::MemoryPurpose::kGradients);
   Executor executor(std::move(setup));
   const std::vector<Step> steps = {{Step::Kind::kForward, 0, 0, model.num_layers()},
                                    {Step::Kind::kBackward, 0, 0, model.num_layers()}};
-  executor.run(steps, options.seed, 0, chunk_order(1, options.seed, 0, false), [](Index, const core::Tensor&, core::Tensor& gradient) {
-    gradient.fill(0);
-    return 0.0;
-  });
+  executor.run(steps, options.seed, 0, chunk_order(1, options.seed, 0, false),
+               [](Index, const core::Tensor&, core::Tensor& gradient) {
+                 gradient.fill(0);
+                 return 0.0;
+               });
   const auto scaled = [&](std::size_t bytes) { return static_cast<std::size_t>(static_cast<double>(bytes) * scale); };
   e.activations_bytes = scaled(pool->peak_bytes(core::MemoryPurpose::kActivations));
   e.gradients_bytes =

@@ -176,7 +176,8 @@ TEST_CASE("a partition from a file or the graph file is used, with its number of
   std::string parts;
   for (int v = 0; v < 240; ++v) parts += v % 3 == 0 ? "1\n" : "0\n";
   write_text(w.path("parts.txt"), parts);
-  REQUIRE(w.run({"laminar-partition", w.graph(), "--parts", "3", "--strategy", "range", "--save-as", "thirds"}).code == 0);
+  REQUIRE(w.run({"laminar-partition", w.graph(), "--parts", "3", "--strategy", "range", "--save-as", "thirds"}).code ==
+          0);
   const Finished single = train(w, {"--precision", "f64"});
   for (const Words& words : {Words{"--partitions", "2", "--partition", w.path("parts.txt")},
                              {"--partition", w.path("parts.txt")},
