@@ -13,6 +13,7 @@
 #include "laminar/apps/application.hpp"
 #include "laminar/apps/outputs.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/feature_storage.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/datasets/importer.hpp"
 
@@ -28,6 +29,7 @@ struct Request {
   std::string out;
   std::string name;
   std::string split;
+  std::string feature_storage;
   std::uint64_t seed = 1;
   laminar::core::Index features_dim = 128;
   bool directed = false;
@@ -42,6 +44,8 @@ po::options_description describe(Request& r) {
   add("lists", po::value(&r.lists)->value_name("DIR"), "debian: the folder of package lists, the same as INPUT");
   add("features-dim", po::value(&r.features_dim)->default_value(128)->value_name("COLUMNS"),
       "debian: columns of the hashed bag of words");
+  add("feature-storage", po::value(&r.feature_storage)->default_value("auto")->value_name("HOW"),
+      "dense, sparse (only what is not zero), or auto: sparse if at least 90 % are zeros, which trains faster");
   add("directed", po::bool_switch(&r.directed), "edges: each line is one edge FROM -> TO, not both directions");
   add("seed", po::value(&r.seed)->default_value(1)->value_name("N"), "seed of a random split");
   add("split", po::value(&r.split)->default_value("published")->value_name("SPLIT"),
@@ -111,6 +115,7 @@ void convert(const Request& r) {
                                                  .seed = r.seed,
                                                  .features_dim = r.features_dim,
                                                  .directed = r.directed};
+  const auto storage = laminar::datasets::parse_feature_storage(r.feature_storage);
   if (r.directed && r.from != "edges") throw UsageError("--directed goes with --from edges only");
   const std::filesystem::path input = choose_input(r, importer);
   const std::vector<laminar::apps::NamedFile> outputs = {{"out", r.out}};
@@ -118,6 +123,7 @@ void convert(const Request& r) {
   laminar::apps::check_outputs(outputs, inputs);
   auto [data, fingerprint, notes] = importer.run(input, options);
   if (!r.name.empty()) data.name = r.name;
+  laminar::datasets::store_features(data, storage);
   laminar::datasets::write(r.out, data, {.compression = r.compression});
 
   const auto schema = laminar::datasets::schema_of(data);

@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/attention_kernels.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/parallel.hpp"
@@ -25,9 +26,6 @@
 
 namespace laminar::core {
 namespace {
-
-/// Numbers kept a row and head.
-constexpr Index kKept = 3;
 
 /// scores[i, h] = <z_i, a>_h.
 class ScoreNode final : public Node {
@@ -132,7 +130,7 @@ class AttentionNode final : public AggregationNode {
         source_scores_(tape.value(in.source_scores)),
         target_scores_(tape.value(in.target_scores)) {
     if (keep_) {
-      kept_ = tape.allocate(a_->num_rows, heads_ * kKept);
+      kept_ = tape.allocate(a_->num_rows, heads_ * kAttentionKept);
       positive_part_ = tape.allocate(a_->num_rows, z_.cols());
     }
   }
@@ -158,12 +156,12 @@ class AttentionNode final : public AggregationNode {
  private:
   /// The scaled masks of one edge, a head: 0 or 1 / keep.
   template <class T>
-  void edge_masks(VertexId source, VertexId target, std::uint32_t multiplicity, T* out, Index stride) const {
+  void edge_masks(VertexId source, VertexId target, std::uint32_t multiplicity, T* out) const {
     for (Index h = 0; h < heads_; ++h) {
       const auto bits = random_block(key_, static_cast<std::uint32_t>(source), static_cast<std::uint32_t>(target),
                                      multiplicity << 16 | static_cast<std::uint32_t>(h / 8));
       const std::uint32_t lane = (bits[static_cast<std::size_t>(h % 8 / 2)] >> (16 * (h % 2))) & 0xffffU;
-      out[h * stride] = lane >= rate_.threshold ? static_cast<T>(rate_.scale) : T(0);
+      out[h] = lane >= rate_.threshold ? static_cast<T>(rate_.scale) : T(0);
     }
   }
 
@@ -179,59 +177,28 @@ class AttentionNode final : public AggregationNode {
     T* positive = keep_ ? positive_part_.data<T>() : nullptr;
     const T slope = static_cast<T>(slope_);
     parallel_for_rows(a_->offsets, begin, end, [&](Index row_begin, Index row_end) {
-      std::vector<T> alpha;
-      std::vector<T> alpha_positive;
-      std::vector<T> masks;
+      AttentionScratch<T> scratch;
+      std::vector<T> kept_row(static_cast<std::size_t>(heads_ * kAttentionKept));
       for (Index i = row_begin; i < row_end; ++i) {
         const EdgeId first = a_->offsets[i];
         const Index count = a_->offsets[i + 1] - first;
         const std::int32_t* in = a_->sources.data() + first;
-        alpha.resize(static_cast<std::size_t>(count));
-        alpha_positive.resize(static_cast<std::size_t>(count));
-        if (rate_.active()) fill_row_masks(i, in, count, masks);
-        for (Index h = 0; h < heads_; ++h) {
-          const T ti = t[i * heads_ + h];
-          T largest = -std::numeric_limits<T>::infinity();
-          for (Index e = 0; e < count; ++e) {
-            const T raw = s[in[e] * heads_ + h] + ti;
-            alpha_positive[e] = raw;
-            alpha[e] = raw > 0 ? raw : slope * raw;
-            largest = std::max(largest, alpha[e]);
-          }
-          double total = 0;
-          for (Index e = 0; e < count; ++e) {
-            alpha[e] = std::exp(alpha[e] - largest);
-            total += alpha[e];
-          }
-          const T inverse = count > 0 ? static_cast<T>(1 / total) : T(0);
-          double positive_total = 0;
-          for (Index e = 0; e < count; ++e) {
-            const T value = alpha[e] * inverse;
-            const bool is_positive = alpha_positive[e] > 0;
-            positive_total += is_positive ? value : T(0);
-            alpha[e] = rate_.active() ? value * masks[h * count + e] : value;
-            alpha_positive[e] = is_positive ? alpha[e] : T(0);
-          }
-          gather_row(out + i * d + h * width, z + h * width, width, d, in, alpha.data(), count, false);
-          if (!keep_) continue;
-          gather_row(positive + i * d + h * width, z + h * width, width, d, in, alpha_positive.data(), count, false);
-          T* k = kept + (i * heads_ + h) * kKept;
-          k[0] = largest;
-          k[1] = inverse;
-          k[2] = static_cast<T>(positive_total);
-        }
+        if (rate_.active()) fill_row_masks(i, in, count, scratch.masks);
+        T* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
+        attention_weights(s, t + i * heads_, heads_, slope, in, count, scratch, k);
+        gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, count, scratch);
       }
     });
   }
 
-  /// masks[h * count + e] for the in-edges of row i; parallel edges stand side by side and are told apart by number.
+  /// masks[e * heads + h] for the in-edges of row i; parallel edges stand side by side and are told apart by number.
   template <class T>
   void fill_row_masks(Index i, const std::int32_t* in, Index count, std::vector<T>& masks) const {
     masks.resize(static_cast<std::size_t>(count * heads_));
     std::uint32_t multiplicity = 0;
     for (Index e = 0; e < count; ++e) {
       multiplicity = e > 0 && in[e] == in[e - 1] ? multiplicity + 1 : 0;
-      edge_masks(source_ids_[in[e]], own_ids_[i], multiplicity, masks.data() + e, count);
+      edge_masks(source_ids_[in[e]], own_ids_[i], multiplicity, masks.data() + e * heads_);
     }
   }
 
@@ -275,8 +242,8 @@ class AttentionNode final : public AggregationNode {
           T c_positive = 0;
           gather_dots(&c, g + at, y + at, width, d, &kSelf, 1);
           gather_dots(&c_positive, g + at, positive + at, width, d, &kSelf, 1);
-          const T p = kept[(i * heads_ + h) * kKept + 2];
-          const T one = kept[(i * heads_ + h) * kKept + 1] > 0 ? T(1) : T(0);
+          const T p = kept[(i * kAttentionKept + 2) * heads_ + h];
+          const T one = kept[(i * kAttentionKept + 1) * heads_ + h] > 0 ? T(1) : T(0);
           const T v = (c_positive - c * p) + slope * ((c - c_positive) - c * (one - p));
           dt[i * heads_ + h] = sink.accumulate ? dt[i * heads_ + h] + v : v;
         }
@@ -299,37 +266,24 @@ class AttentionNode final : public AggregationNode {
     T* ds = sinks.scores.tensor ? sinks.scores.tensor.data<T>() : nullptr;
     const T slope = static_cast<T>(slope_);
     const auto& transposed = a_->transposed;
+    const AttentionTargets<T> of{t, kept, means, g};
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
-      std::vector<T> alpha;
-      std::vector<T> dots;
-      std::vector<T> masks;
+      AttentionScratch<T> scratch;
+      std::vector<T> sum(static_cast<std::size_t>(d));
       for (Index j = source_begin; j < source_end; ++j) {
         const EdgeId first = transposed.offsets[j];
         const Index count = transposed.offsets[j + 1] - first;
         const std::int32_t* targets = transposed.rows.data() + first;
-        alpha.resize(static_cast<std::size_t>(count));
-        dots.resize(static_cast<std::size_t>(count));
-        if (rate_.active()) fill_source_masks(j, targets, count, masks);
+        if (rate_.active()) fill_source_masks(j, targets, count, scratch.masks);
+        attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, count, scratch);
+        if (dz != nullptr) {
+          gather_heads(sum.data(), nullptr, g, heads_, width, targets, count, scratch);
+          for (Index c = 0; c < d; ++c) dz[j * d + c] = (sinks.rows.accumulate ? dz[j * d + c] : T(0)) + sum[c];
+        }
+        if (ds == nullptr) continue;
         for (Index h = 0; h < heads_; ++h) {
-          const Index at = h * width;
-          gather_dots(dots.data(), z + j * d + at, g + at, width, d, targets, count);
-          const T sj = s[j * heads_ + h];
-          double score_gradient = 0;
-          for (Index e = 0; e < count; ++e) {
-            const Index i = targets[e];
-            const T raw = sj + t[i * heads_ + h];
-            const T* k = kept + (i * heads_ + h) * kKept;
-            const T value = std::exp((raw > 0 ? raw : slope * raw) - k[0]) * k[1];
-            const T mask = rate_.active() ? masks[h * count + e] : T(1);
-            score_gradient += (raw > 0 ? T(1) : slope) * value * (mask * dots[e] - means[i * heads_ + h]);
-            alpha[e] = value * mask;
-          }
-          if (dz != nullptr) {
-            gather_row(dz + j * d + at, g + at, width, d, targets, alpha.data(), count, sinks.rows.accumulate);
-          }
-          if (ds == nullptr) continue;
           T& out = ds[j * heads_ + h];
-          out = (sinks.scores.accumulate ? out : T(0)) + static_cast<T>(score_gradient);
+          out = (sinks.scores.accumulate ? out : T(0)) + static_cast<T>(scratch.totals[h]);
         }
       }
     });
@@ -341,7 +295,7 @@ class AttentionNode final : public AggregationNode {
     std::uint32_t multiplicity = 0;
     for (Index e = 0; e < count; ++e) {
       multiplicity = e > 0 && targets[e] == targets[e - 1] ? multiplicity + 1 : 0;
-      edge_masks(source_ids_[j], own_ids_[targets[e]], multiplicity, masks.data() + e, count);
+      edge_masks(source_ids_[j], own_ids_[targets[e]], multiplicity, masks.data() + e * heads_);
     }
   }
 

@@ -1,5 +1,6 @@
 #include "laminar/core/gather.hpp"
 
+#include "laminar/core/dot.hpp"
 #include "laminar/core/multiversion.hpp"
 
 namespace laminar::core {
@@ -38,22 +39,6 @@ LAMINAR_INLINE void gather_row_any(T* y, const T* x, Index d, Index stride, cons
   for (; c + 16 <= d; c += 16) gather_tile<T, 16>(y + c, x + c, stride, indices, weights, count, accumulate);
   for (; c + 4 <= d; c += 4) gather_tile<T, 4>(y + c, x + c, stride, indices, weights, count, accumulate);
   for (; c < d; ++c) gather_tile<T, 1>(y + c, x + c, stride, indices, weights, count, accumulate);
-}
-
-// Sixteen running sums, then their tree: the order a vector unit of any width up to sixteen can follow.
-template <class T>
-LAMINAR_INLINE T dot(const T* a, const T* b, Index d) {
-  constexpr Index kLanes = 16;
-  T lanes[kLanes] = {};
-  Index c = 0;
-  for (; c + kLanes <= d; c += kLanes) {
-    for (Index i = 0; i < kLanes; ++i) lanes[i] += a[c + i] * b[c + i];
-  }
-  for (Index i = 0; c + i < d; ++i) lanes[i] += a[c + i] * b[c + i];
-  for (Index half = kLanes / 2; half > 0; half /= 2) {
-    for (Index i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
 }
 
 template <class T>

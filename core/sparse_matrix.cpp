@@ -8,6 +8,7 @@
 
 #include "laminar/core/csr.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
 
 namespace laminar::core {
 
@@ -101,6 +102,22 @@ SparseMatrix SparseMatrix::gather_rows(std::span<const std::int32_t> wanted) con
   }
   return {static_cast<Index>(wanted.size()), cols(), std::move(gathered), std::move(gathered_columns),
           std::move(gathered_values)};
+}
+
+Tensor to_dense(const SparseMatrix& matrix, DType dtype, MemoryPool* pool) {
+  Tensor y(matrix.rows(), matrix.cols(), dtype, pool);
+  dispatch(dtype, [&]<class T>(T) {
+    T* out = y.data<T>();
+    const Index d = matrix.cols();
+    parallel_for(matrix.rows(), row_grain(d), [&](Index begin, Index end) {
+      std::fill(out + begin * d, out + end * d, T(0));
+      for (Index r = begin; r < end; ++r) {
+        for (EdgeId e = matrix.offsets()[r]; e < matrix.offsets()[r + 1]; ++e)
+          out[r * d + matrix.columns()[e]] += static_cast<T>(matrix.values()[e]);
+      }
+    });
+  });
+  return y;
 }
 
 }  // namespace laminar::core

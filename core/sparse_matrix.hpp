@@ -49,4 +49,7 @@ class SparseMatrix {
   Tensor values_;
 };
 
+/// All elements [rows, cols]; entries of one place are added.
+Tensor to_dense(const SparseMatrix& matrix, DType dtype, MemoryPool* pool = nullptr);
+
 }  // namespace laminar::core

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "laminar/core/multiversion.hpp"
+
+namespace laminar::core {
+
+/// e^x for x <= 0, to 2 units in the last place; below -87 (float) or -708 (double) what e^ that is, NaN for NaN.
+/// Unlike the library's, compilers turn a loop of it into vector instructions, and every instruction set gives the same
+/// bits.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two pieces so that n times the first is exact; e^r by its Taylor
+/// series.
+template <class T>
+LAMINAR_INLINE T exponential(T x) {
+  constexpr bool kSingle = std::is_same_v<T, float>;
+  using Bits = std::conditional_t<kSingle, std::uint32_t, std::uint64_t>;
+  constexpr int kMantissa = kSingle ? 23 : 52;
+  constexpr int kDegree = kSingle ? 7 : 13;
+  constexpr T kLowest = kSingle ? T(-87) : T(-708);
+  constexpr long double kLn2 = 0.693147180559945309417232121458176568L;
+  // With as many zeros at the end as n has digits.
+  constexpr T kLn2High = kSingle ? T(0x1.63p-1) : T(0x1.62e42fefap-1);
+  constexpr T kLn2Low = static_cast<T>(kLn2 - static_cast<long double>(kLn2High));
+  // 1 / k!
+  constexpr auto kSeries = [] {
+    std::array<T, kDegree + 1> series{};
+    long double factorial = 1;
+    for (int k = 0; k <= kDegree; ++k) {
+      if (k > 0) factorial *= k;
+      series[static_cast<std::size_t>(k)] = static_cast<T>(1 / factorial);
+    }
+    return series;
+  }();
+  // Adding it leaves the nearest whole number in the last digits.
+  constexpr T kRound = static_cast<T>(Bits{3} << (kMantissa - 1));
+
+  x = x < kLowest ? kLowest : x;
+  const T shifted = x * static_cast<T>(1 / kLn2) + kRound;
+  const T n = shifted - kRound;
+  const T r = (x - n * kLn2High) - n * kLn2Low;
+  T sum = kSeries[kDegree];
+#pragma GCC unroll 16
+  for (int k = kDegree - 1; k >= 0; --k) sum = sum * r + kSeries[k];
+  return std::bit_cast<T>(std::bit_cast<Bits>(sum) + (std::bit_cast<Bits>(shifted) << kMantissa));
+}
+
+}  // namespace laminar::core
