@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/layers/plugin_compiler.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -31,6 +32,10 @@ int run_application(const char* name, int argc, char** argv, int (*run)(int argc
       return complain(name, "standard output can't be written; is the disk full?", 1);
     }
     return code;
+  } catch (const layers::CompileError& error) {
+    // As it is, lines and all: this is what the author of a plugin works with.
+    fmt::print(stderr, "{}", error.output());
+    return complain(name, error.what(), 1);
   } catch (const UsageError& error) {
     return complain(name, error.what(), 2);
   } catch (const std::bad_alloc&) {

@@ -85,6 +85,11 @@ po::options_description describe(const std::vector<const Option*>& options) {
   return description;
 }
 
+/// For a name like my_conv.heads, which only its layer's plugin can have declared.
+std::string plugin_hint(std::string_view name) {
+  return name.find('.') == std::string_view::npos ? "" : "; options of a plugin's layer need --plugin FILE";
+}
+
 std::string without_dashes(std::string name) {
   name.erase(0, name.find_first_not_of('-'));
   return name.substr(0, name.find('='));
@@ -203,9 +208,14 @@ bool CommandLine::is_positional(std::string_view name) const {
 GivenValues CommandLine::collect(const void* parsed_options) const {
   GivenValues given;
   for (const auto& o : static_cast<const po::parsed_options*>(parsed_options)->options) {
-    if (!given.emplace(o.string_key, o.value.empty() ? std::string() : o.value.front()).second) {
-      throw UsageError(fmt::format("option --{} is given twice", o.string_key));
-    }
+    const std::string value = o.value.empty() ? std::string() : o.value.front();
+    const auto [at, is_first] = given.emplace(o.string_key, value);
+    if (is_first) continue;
+    const bool repeats = std::any_of(rows_.begin(), rows_.end(), [&, &name = o.string_key](const Row& row) {
+      return row.option.name == name && row.option.repeats;
+    });
+    if (!repeats) throw UsageError(fmt::format("option --{} is given twice", o.string_key));
+    at->second += "\n" + value;
   }
   return given;
 }
@@ -235,7 +245,8 @@ GivenValues CommandLine::parse(int argc, const char* const* argv) const {
     return collect(&parsed);
   } catch (const po::unknown_option& error) {
     const std::string name = without_dashes(error.get_option_name());
-    throw UsageError(fmt::format("unknown option '{}'{}", error.get_option_name(), suggestion("--" + name, names())));
+    throw UsageError(fmt::format("unknown option '{}'{}{}", error.get_option_name(), suggestion("--" + name, names()),
+                                 plugin_hint(name)));
   } catch (const po::too_many_positional_options_error&) {
     throw UsageError(fmt::format("too many words that belong to no option, expected at most {}", positional_.size()));
   } catch (const po::error& error) {
@@ -259,7 +270,8 @@ GivenValues CommandLine::parse_config(const std::filesystem::path& path) const {
     return collect(&parsed);
   } catch (const po::unknown_option& error) {
     const std::string name = without_dashes(error.get_option_name());
-    throw UsageError(fmt::format("{}: unknown option '{}'{}", path.string(), name, suggestion("--" + name, names())));
+    throw UsageError(fmt::format("{}: unknown option '{}'{}{}", path.string(), name, suggestion("--" + name, names()),
+                                 plugin_hint(name)));
   } catch (const po::error& error) {
     throw UsageError(fmt::format("{}: {}", path.string(), error.what()));
   } catch (const UsageError& error) {

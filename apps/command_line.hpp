@@ -41,6 +41,8 @@ struct Option {
   std::function<std::string()> get;
   /// Whether it is of use in this run; always, if empty.
   std::function<bool()> applies = {};
+  /// Whether it may be given several times; then set() gets the values with line breaks between them.
+  bool repeats = false;
 };
 
 /// Options bound to a variable, which must outlive them. The default shown by --help is the variable's value then.

@@ -1,6 +1,7 @@
 #include "laminar/apps/device_figures.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -96,6 +97,21 @@ pipeline::Ledger typical_traffic(std::span<const EpochRecord> epochs) {
         whole(median_of(among, [&](const EpochRecord& e) { return static_cast<double>(e.ledger.messages[c]); }));
   }
   return typical;
+}
+
+std::string fidelity_text(const EpochRecord& e) {
+  if (e.layer_fidelity.empty()) return {};
+  const auto worst = std::max_element(
+      e.layer_fidelity.begin(), e.layer_fidelity.end(),
+      [](const auto& a, const auto& b) { return std::isnan(a.relative_error) || a.relative_error < b.relative_error; });
+  std::string text =
+      fmt::format("gradient of epoch {} against the exact one: cosine {:.4f}, |g - exact| / |exact| = {:.3g}", e.epoch,
+                  e.fidelity.cosine, e.fidelity.relative_error);
+  if (!std::isnan(worst->relative_error)) {
+    text += fmt::format("; furthest in layer {}: {:.4f}, {:.3g}", worst - e.layer_fidelity.begin(), worst->cosine,
+                        worst->relative_error);
+  }
+  return text + fmt::format(" (took {} ms)\n", ms_text(e.fidelity_ms));
 }
 
 double epoch_ms_of(const std::vector<std::vector<StepSpan>>& spans) {

@@ -24,6 +24,10 @@ std::vector<pipeline::DeviceTimes> typical_times(std::span<const pipeline::Epoch
 /// Medians over the same epochs, by cause; of Cause::kEvaluation over those that were evaluated.
 pipeline::Ledger typical_traffic(std::span<const pipeline::EpochRecord> epochs);
 
+/// One line: how near an epoch's gradient was to the exact one, and in which layer it was furthest from it; empty if
+/// that was not measured.
+std::string fidelity_text(const pipeline::EpochRecord& epoch);
+
 /// From the first device's begin to the last one's end.
 double epoch_ms_of(const std::vector<std::vector<pipeline::StepSpan>>& spans);
 /// Share of all devices' time from the first begin to the last end in which a device neither computes nor sends; 0

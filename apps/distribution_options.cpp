@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,13 +27,15 @@ std::vector<Index> parse_places(const std::string& text) {
     Index place = 0;
     const auto [end, error] = std::from_chars(text.data() + at, text.data() + comma, place);
     if (error != std::errc() || end != text.data() + comma) {
-      throw UsageError("expected auto, even, or first layers of the later stages such as 4,8,12");
+      throw UsageError("expected auto, measured (in training), even, or first layers of the later stages such as 4,8,12");
     }
     places.push_back(place);
     at = comma + 1;
   }
   return places;
 }
+
+using Adder = std::function<void(Option)>;
 
 Option spread(Option o) {
   o.scope = Scope::kSpread;
@@ -41,14 +44,22 @@ Option spread(Option o) {
 
 }  // namespace
 
-void add_distribution_options(CommandLine& line, DistributionOptions& d, DistributionRequest& r) {
+namespace {
+
+Adder adder_of(CommandLine& line) {
+  return [&line](Option o) { line.add(spread(std::move(o))); };
+}
+
+void add_modes(CommandLine& line, DistributionOptions& d, DistributionRequest& r, bool training) {
   line.group("Devices");
-  const auto add = [&](Option o) { line.add(spread(std::move(o))); };
+  const auto add = adder_of(line);
   Option mode =
       option("mode", r.mode, "NAME",
-             "how the work is spread: single, pipeline (stages of layers, chunks flow through them), graph (parts "
-             "of the graph), hybrid (both), or auto: what should be fastest here (default: what the numbers below "
-             "say)");
+             training ? "how the work is spread: single, pipeline (stages of layers, chunks flow through them), graph "
+                        "(parts of the graph), hybrid (both), or auto: what should be fastest here (default: what "
+                        "the numbers below say)"
+                      : "how the work is spread: single, pipeline (stages of layers), graph (parts of the graph) or "
+                        "hybrid (both; default: what the numbers below say)");
   mode.get = nullptr;  // the numbers that it stands for are dumped
   add(std::move(mode));
   Option devices =
@@ -57,16 +68,22 @@ void add_distribution_options(CommandLine& line, DistributionOptions& d, Distrib
   add(std::move(devices));
   add(option("stages", d.topology.stages, "S", "groups of consecutive layers"));
   add(option("partitions", d.topology.parts, "P", "parts of the graph; devices are S x P"));
-  add(option("chunks", d.topology.chunks, "K", "chunks of the graph that flow through the stages"));
+  if (training) add(option("chunks", d.topology.chunks, "K", "chunks of the graph that flow through the stages"));
   add(option(
       "partition", d.partition, "NAME",
       "strategy that cuts the graph into parts, a partition saved in the graph file, or a file with one part a line"));
-  Option cut = option("stage-cut", r.stage_cut, "CUT",
-                      "auto (by estimated cost), even, or the first layers of the later stages, e.g. 4,8,12");
-  cut.set = [&d, &r](const std::string& text) {
-    d.stage_cut = {};
+  Option cut =
+      option("stage-cut", r.stage_cut, "CUT",
+             training ? "auto (by estimated cost), measured (by times taken before the training), even, or the "
+                        "first layers of the later stages, e.g. 4,8,12"
+                      : "auto (by estimated cost), even, or the first layers of the later stages, e.g. 4,8,12");
+  cut.set = [&d, &r, training](const std::string& text) {
+    // What a checkpoint's training has measured stays.
+    if (text != "measured" || !d.stage_cut.measured) d.stage_cut = {};
     if (text == "even") {
       d.stage_cut.even = true;
+    } else if (text == "measured" && training) {
+      d.stage_cut.measured = true;
     } else if (text != "auto") {
       d.stage_cut.at = parse_places(text);
     }
@@ -74,9 +91,28 @@ void add_distribution_options(CommandLine& line, DistributionOptions& d, Distrib
   };
   cut.get = [&d] {
     if (!d.stage_cut.at.empty()) return fmt::format("{}", fmt::join(d.stage_cut.at, ","));
-    return std::string(d.stage_cut.even ? "even" : "auto");
+    return std::string(d.stage_cut.measured ? "measured" : d.stage_cut.even ? "even" : "auto");
   };
   add(std::move(cut));
+}
+
+void add_link(CommandLine& line, DistributionOptions& d) {
+  const auto add = adder_of(line);
+  add(option("link-mbps", d.link.mbps, "X",
+             "in one process: devices talk as through ports of this rate, in 10^6 bit/s each way; 0 = through memory"));
+  add(option("link-latency-us", d.link.latency_us, "X", "and with this delay, in microseconds"));
+}
+
+}  // namespace
+
+void add_prediction_devices(CommandLine& line, DistributionOptions& d, DistributionRequest& r) {
+  add_modes(line, d, r, false);
+  add_link(line, d);
+}
+
+void add_distribution_options(CommandLine& line, DistributionOptions& d, DistributionRequest& r) {
+  add_modes(line, d, r, true);
+  const auto add = adder_of(line);
   add(option("schedule", d.schedule, "NAME",
              "all-forward (all chunks forward, then all backward), 1f1b (fewer live activations); exact: sequential, "
              "wavefront",
@@ -114,13 +150,27 @@ void add_distribution_options(CommandLine& line, DistributionOptions& d, Distrib
   add(option("compress-stage", d.compression.stage, "CODEC", "between stages", pipeline::codec_from_name));
   add(option("compress-halo", d.compression.halo, "CODEC", "between parts", pipeline::codec_from_name));
   add(option("compress-weights", d.compression.weights, "CODEC", "gradients of weights", pipeline::codec_from_name));
+  add(option("history-dtype", d.history.dtype, "NAME",
+             "how rows and gradients are kept for the next epoch: native (as --precision says), float32, or bfloat16 "
+             "(half the bytes of float32)",
+             pipeline::store_type_from_name));
+  add(option(
+      "gradient-fidelity", d.fidelity_every, "N",
+      "every so many epochs compare the gradient with the exact one of the same weights, at the cost of an exact "
+      "pass; 0 = never"));
+  add(flag("stale-halos", d.halo.stale,
+           "graph: rows and gradients of other parts are last epoch's, so that nobody waits for them (PipeGCN)"));
+  add(option("halo-smoothing", d.halo.row_smoothing, "X",
+             "share of the old rows that stays in what stale halos use, 0 <= X < 1"));
+  add(option("halo-gradient-smoothing", d.halo.gradient_smoothing, "X", "the same for gradients"));
+  add(option("boundary-rate", d.halo.rate, "P",
+             "a random share of the rows between parts is sent each epoch and counts 1/P times; for sums and means "
+             "(BNS-GCN)"));
   Option overlap = flag("no-overlap", r.no_overlap, "graph: wait for the neighbours' rows before computing any");
   overlap.set = [&d](const std::string& text) { d.overlap = text == "false"; };
   overlap.get = [&d] { return std::string(d.overlap ? "" : "true"); };
   add(std::move(overlap));
-  add(option("link-mbps", d.link.mbps, "X",
-             "in one process: devices talk as through ports of this rate, in 10^6 bit/s each way; 0 = through memory"));
-  add(option("link-latency-us", d.link.latency_us, "X", "and with this delay, in microseconds"));
+  add_link(line, d);
 }
 
 void resolve_topology(const GivenValues& given, Index ranks, const DistributionRequest& r, DistributionOptions& d) {

@@ -23,6 +23,10 @@ struct DistributionRequest {
 void add_distribution_options(CommandLine& line, pipeline::DistributionOptions& distribution,
                               DistributionRequest& request);
 
+/// The same for predictions, which are exact and have no chunks: modes, numbers, cuts and the link.
+void add_prediction_devices(CommandLine& line, pipeline::DistributionOptions& distribution,
+                            DistributionRequest& request);
+
 /// Turns what was asked into a topology: checks that mode and numbers agree, and fills in what was left out. `ranks`:
 /// of MPI, or 0. `given`: the options that the user named. Does not look at mode auto. Throws UsageError.
 void resolve_topology(const GivenValues& given, core::Index ranks, const DistributionRequest& request,

@@ -1,15 +1,18 @@
-// laminar-info: what is in a graph file.
+// laminar-info: what is in a graph file, and which layers there are.
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "laminar/apps/application.hpp"
+#include "laminar/apps/layer_list.hpp"
 #include "laminar/apps/machine.hpp"
+#include "laminar/apps/plugins.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gemm.hpp"
 #include "laminar/datasets/graph_file.hpp"
@@ -194,10 +197,14 @@ void print_build() {
 }
 
 int run(int argc, char** argv) {
+  laminar::apps::load_plugins(argc, argv);
   std::string path;
   po::options_description visible("Options");
   auto add = visible.add_options();
   add("check", "read and check everything in the file; exit code 1 if something is wrong");
+  add("layers", "print every layer with its options, defaults and source, and end");
+  add("plugin", po::value<std::vector<std::string>>(),
+      "load layers from a header (.hpp) or a shared library (.so); may be given several times");
   add("build", "print what this installation was built with, and end");
   add("json", "print JSON; sizes are in bytes, degrees in edges, homophily a fraction");
   add("help,h", "print this text");
@@ -216,7 +223,10 @@ int run(int argc, char** argv) {
   if (values.count("help") > 0) {
     std::ostringstream text;
     text << visible;
-    fmt::print("Usage: laminar-info FILE [OPTIONS]\n\nPrints what is in a graph file.\n\n{}", text.str());
+    fmt::print(
+        "Usage: laminar-info FILE [OPTIONS]\n\nPrints what is in a graph file, or with --layers which layers there "
+        "are.\n\n{}",
+        text.str());
     return 0;
   }
   if (values.count("version") > 0) {
@@ -227,8 +237,16 @@ int run(int argc, char** argv) {
     print_build();
     return 0;
   }
-  if (path.empty()) throw UsageError("a graph file is needed; see --help");
   const bool json = values.count("json") > 0;
+  if (values.count("layers") > 0) {
+    if (json) {
+      print_json(laminar::apps::layers_json());
+    } else {
+      fmt::print("{}", laminar::apps::layers_text());
+    }
+    return 0;
+  }
+  if (path.empty()) throw UsageError("a graph file is needed; see --help");
   if (values.count("check") > 0) return check(path, json);
   const ordered_json summary = summarise(path);
   if (json) {

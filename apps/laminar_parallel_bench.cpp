@@ -17,6 +17,7 @@
 #include "laminar/apps/parallel_bench.hpp"
 #include "laminar/apps/parallel_bench_page.hpp"
 #include "laminar/apps/partition_options.hpp"
+#include "laminar/apps/plugins.hpp"
 #include "laminar/apps/progress.hpp"
 #include "laminar/core/atomic_file.hpp"
 #include "laminar/core/error.hpp"
@@ -35,11 +36,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Index kDevices = 4;
 constexpr Index kEpochs = 20;
+// The first one fills memory pools.
+constexpr Index kReplayEpochs = 4;
 
 struct Command {
   apps::TrainCommand train;
   std::string modes = "all";
   std::string target;
+  bool replay = false;
 
   Command() {
     train.training.epochs = kEpochs;
@@ -53,6 +57,11 @@ struct Command {
                                   "also tell when the validation metric first is this good, evaluations included");
     t.scope = apps::Scope::kOnce;
     train.line.add(std::move(t));
+    apps::Option r = apps::flag("replay", replay,
+                                "also time the steps of pipelines with one device computing at a time, and tell how long "
+                                "devices with cores of their own would wait");
+    r.scope = apps::Scope::kOnce;
+    train.line.add(std::move(r));
   }
   std::optional<double> target_value() const {
     if (target.empty()) return std::nullopt;
@@ -211,6 +220,9 @@ int run_bench(Command& c, const std::string& command_text) {
                                          if (interrupts.signal() != 0) trainer.request_stop();
                                        });
     run.predicted = predictions[m];
+    if (c.replay && run.failure.empty() && interrupts.signal() == 0) {
+      run.replayed_bubble = apps::replay_bubble(modes[m], t.model, *data, std::min(t.training.epochs, kReplayEpochs));
+    }
     bench.modes.push_back(std::move(run));
   }
   progress.clear();
@@ -233,6 +245,7 @@ int run_bench(Command& c, const std::string& command_text) {
 }
 
 int run(int argc, char** argv) {
+  apps::load_plugins(argc, argv);
   Command command;
   command.train.read(argc, argv);
   if (command.train.help) {

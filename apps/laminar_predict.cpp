@@ -1,7 +1,9 @@
 // laminar-predict: applies a trained model to a graph file.
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,13 +11,18 @@
 
 #include "laminar/apps/application.hpp"
 #include "laminar/apps/command_line.hpp"
+#include "laminar/apps/distribution_options.hpp"
 #include "laminar/apps/outputs.hpp"
+#include "laminar/apps/plugins.hpp"
 #include "laminar/apps/prediction.hpp"
 #include "laminar/apps/prediction_file.hpp"
+#include "laminar/apps/progress.hpp"
 #include "laminar/apps/result_line.hpp"
+#include "laminar/apps/saved_partition.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/mpi_transport.hpp"
 
 namespace {
 
@@ -28,7 +35,9 @@ struct PredictCommand {
   std::filesystem::path graph;
   std::filesystem::path model;
   std::filesystem::path out;
-  PredictOptions options;
+  pipeline::PredictorOptions options;
+  DistributionRequest distribution;
+  GivenValues given;
   std::string split;
   bool ignore_labels = false;
   bool quiet = false;
@@ -53,14 +62,18 @@ void add_options(CommandLine& line, PredictCommand& c) {
   line.add(option("graph", c.graph, "FILE", "the graph file"));
   line.add(option("model", c.model, "FILE", "the checkpoint that laminar-train --checkpoint wrote"));
   line.add(option("out", c.out, "FILE", "where predictions go, .h5 or .csv"));
+  line.add(plugin_option());
   line.add(weights_option(c));
   line.add(flag("embeddings", c.options.embeddings, "also write what the output layer or head reads, a row a vertex"));
   line.add(option("split", c.split, "NAME", "sets to give the metric on (default: the one trained on, or the first)"));
   line.add(flag("ignore-labels", c.ignore_labels, "pay no heed to the graph's labels: no metric, and they may differ"));
-  line.add(option("threads", c.options.threads, "N", "0 = one a core; results don't depend on it"));
+  line.add(
+      option("threads", c.options.threads, "N", "0 = one a core, of a rank its share; results don't depend on it"));
   Option quiet = flag("quiet", c.quiet, "print nothing but the RESULT line and errors");
   quiet.letter = 'q';
   line.add(std::move(quiet));
+  add_prediction_devices(line, c.options.distribution, c.distribution);
+  line.group("General");
   Option help = flag("help", c.help, "print this text");
   help.letter = 'h';
   line.add(std::move(help));
@@ -98,11 +111,62 @@ std::string choose_split(const PredictCommand& c, const pipeline::Checkpoint& ch
   return schema.split_names.empty() ? std::string() : schema.split_names.front();
 }
 
+/// Everything after the files are open. `rank`: this process's end of MPI, or null.
+int predict(PredictCommand& c, const core::Dataset& data, pipeline::Transport* rank) {
+  const pipeline::Checkpoint checkpoint = pipeline::read_checkpoint(c.model);
+  const core::DatasetSchema& schema = data.schema();
+  const std::vector<NamedFile> outputs = {{"out", c.out}};
+  const std::vector<NamedFile> inputs = {{"the graph file", c.graph}, {"the model", c.model}};
+  check_outputs(outputs, inputs);
+  check_fits(checkpoint.data, schema, c.ignore_labels);
+  pipeline::DistributionOptions& distribution = c.options.distribution;
+  load_named_partition(c.graph, data, c.given.contains("partitions"), distribution);
+  if (distribution.part_of != nullptr) c.given["partitions"] = std::to_string(distribution.topology.parts);
+  if (c.distribution.mode == "auto") {
+    throw UsageError("--mode auto is of laminar-train, which measures; expected single, pipeline, graph or hybrid");
+  }
+  resolve_topology(c.given, rank == nullptr ? 0 : rank->size(), c.distribution, distribution);
+  distribution.topology.chunks = 1;
+  const bool labelled = !c.ignore_labels && schema.task != core::Task::kNone;
+  const std::string split_name = labelled ? choose_split(c, checkpoint, schema) : std::string();
+  core::Split split;
+  if (!split_name.empty()) split = data.split(split_name);
+  if (!c.quiet) print_notes(c, checkpoint, data);
+
+  pipeline::PredictedRows predicted = pipeline::predict(checkpoint, data, c.options, rank);
+  if (rank != nullptr && rank->rank() > 0) return 0;
+  check_embeddings(predicted.rows, c.options.embeddings);
+  const Predictions predictions = predictions_of(checkpoint.data, data, std::move(predicted.rows));
+  write_predictions(c.out, predictions);
+  const bool best = !c.options.last_weights && !checkpoint.best_weights.empty();
+  const std::string tail =
+      fmt::format("vertices={} epoch={}", schema.num_vertices, best ? checkpoint.best_epoch : checkpoint.epoch);
+  if (!c.quiet) {
+    fmt::print("predictions of {} vertices are in {}\n", schema.num_vertices, c.out.string());
+    const core::Index devices = distribution.topology.devices();
+    const auto sent = predicted.sent[pipeline::Cause::kEvaluation];
+    if (devices > 1) fmt::print("{} devices have sent {}\n", devices, bytes_text(static_cast<double>(sent)));
+  }
+  if (split_name.empty()) {
+    fmt::print("RESULT metric=none {}\n", tail);
+    return 0;
+  }
+  const core::Metric metric = checkpoint.options.metric.value_or(core::default_metric(predictions.task));
+  const auto on = [&](const std::vector<core::VertexId>& set) {
+    return metric_text(metric, metric_on(predictions, metric, data.labels(), set));
+  };
+  fmt::print("RESULT metric={} split={} train_metric={} val_metric={} test_metric={} {}\n", name_of(metric), split_name,
+             on(split.train), on(split.val), on(split.test), tail);
+  return 0;
+}
+
 int run(int argc, char** argv) {
+  load_plugins(argc, argv);
   PredictCommand c;
   CommandLine line({"graph"});
   add_options(line, c);
-  line.apply(line.parse(argc, argv));
+  c.given = line.parse(argc, argv);
+  line.apply(c.given);
   if (c.help) {
     fmt::print(R"(Usage: laminar-predict GRAPH.h5 --model CHECKPOINT --out FILE [OPTIONS]
 
@@ -124,36 +188,20 @@ Examples:
     return 0;
   }
   check(c);
-  const pipeline::Checkpoint checkpoint = pipeline::read_checkpoint(c.model);
+  // Opened first: it checks the file in a child process, which is best made while there are no other threads.
   const auto data = datasets::open(c.graph);
-  const core::DatasetSchema& schema = data->schema();
-  const std::vector<NamedFile> outputs = {{"out", c.out}};
-  const std::vector<NamedFile> inputs = {{"the graph file", c.graph}, {"the model", c.model}};
-  check_outputs(outputs, inputs);
-  check_fits(checkpoint.data, schema, c.ignore_labels);
-  const bool labelled = !c.ignore_labels && schema.task != core::Task::kNone;
-  const std::string split_name = labelled ? choose_split(c, checkpoint, schema) : std::string();
-  core::Split split;
-  if (!split_name.empty()) split = data->split(split_name);
-  if (!c.quiet) print_notes(c, checkpoint, *data);
-
-  const Predictions predictions = predict(checkpoint, *data, c.options);
-  write_predictions(c.out, predictions);
-  const bool best = !c.options.last_weights && !checkpoint.best_weights.empty();
-  const std::string tail =
-      fmt::format("vertices={} epoch={}", schema.num_vertices, best ? checkpoint.best_epoch : checkpoint.epoch);
-  if (!c.quiet) fmt::print("predictions of {} vertices are in {}\n", schema.num_vertices, c.out.string());
-  if (split_name.empty()) {
-    fmt::print("RESULT metric=none {}\n", tail);
-    return 0;
+  std::unique_ptr<pipeline::Transport> rank;
+  if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
+  if (rank == nullptr) return predict(c, *data, nullptr);
+  try {
+    if (rank->rank() > 0) c.quiet = true;
+    return predict(c, *data, rank.get());
+  } catch (const std::exception& e) {
+    rank->fail(e.what());
+    // One rank speaks for all.
+    if (rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"))) throw;
+    return 1;
   }
-  const core::Metric metric = checkpoint.options.metric.value_or(core::default_metric(predictions.task));
-  const auto on = [&](const std::vector<core::VertexId>& set) {
-    return metric_text(metric, metric_on(predictions, metric, data->labels(), set));
-  };
-  fmt::print("RESULT metric={} split={} train_metric={} val_metric={} test_metric={} {}\n", name_of(metric), split_name,
-             on(split.train), on(split.val), on(split.test), tail);
-  return 0;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "laminar/apps/interrupt.hpp"
 #include "laminar/apps/machine.hpp"
 #include "laminar/apps/outputs.hpp"
+#include "laminar/apps/plugins.hpp"
 #include "laminar/apps/prediction_file.hpp"
 #include "laminar/apps/progress.hpp"
 #include "laminar/apps/report.hpp"
@@ -43,6 +44,8 @@ struct Outcome {
   std::vector<pipeline::TrainResult> results;
   /// The state after the last run.
   pipeline::Checkpoint last;
+  /// Of the one run, if they were asked for.
+  pipeline::Prediction predictions;
   /// The signal that ended it, or 0.
   int signal = 0;
 };
@@ -178,6 +181,9 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
     trainer.observe([&](const pipeline::EpochRecord& record) {
       progress.epoch(record);
       block.epoch(record, progress);
+      if (!c.verbose || record.layer_fidelity.empty()) return;
+      progress.clear();
+      fmt::print(stderr, "{}", fidelity_text(record));
     });
     pipeline::TrainResult result;
     try {
@@ -191,6 +197,7 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
     if (!cut_short || outcome.results.empty()) {
       outcome.results.push_back(std::move(result));
       outcome.last = trainer.checkpoint();
+      if (!c.predictions.empty()) outcome.predictions = trainer.predict();
     }
     // Ranks hear of signals at different times; what they agree on is that a run was cut short.
     if (cut_short || (rank == nullptr && interrupts.signal() != 0 && i + 1 < runs.size())) {
@@ -272,7 +279,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   }
   if (!c.quiet) print_header(c, schema, num_weights, estimate);
 
-  const Outcome outcome = train(c, data, runs, interrupts, rank);
+  Outcome outcome = train(c, data, runs, interrupts, rank);
   if (!speaks) return outcome.signal == 0 ? 0 : 128 + outcome.signal;
   const pipeline::Summary summary = pipeline::summarize(outcome.results);
 
@@ -286,8 +293,9 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
       if (!failure) failure = std::current_exception();
     }
   };
-  write(c.predictions,
-        [&] { write_predictions(c.predictions, predict(outcome.last, data, {.threads = c.training.threads})); });
+  write(c.predictions, [&] {
+    write_predictions(c.predictions, predictions_of(outcome.last.data, data, std::move(outcome.predictions)));
+  });
   write(c.trace, [&] { core::write_file(c.trace, trace_json(outcome.results)); });
   write(c.curves, [&] { core::write_file(c.curves, curves_csv(outcome.results)); });
   const double peak_rss_mib = static_cast<double>(peak_rss_bytes()) / kMebibyte;
@@ -324,6 +332,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
 }
 
 int run(int argc, char** argv) {
+  load_plugins(argc, argv);
   TrainCommand c;
   c.read(argc, argv);
   if (c.help) {
@@ -338,6 +347,7 @@ int run(int argc, char** argv) {
   const auto data = datasets::open(c.graph);
   std::unique_ptr<pipeline::Transport> rank;
   if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
+  c.training.threads = pipeline::threads_of(c.training.threads, rank.get());
   if (rank == nullptr) return train_and_report(c, *data, nullptr, argc, argv);
   try {
     // One rank speaks for all.

@@ -5,15 +5,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "laminar/apps/plugins.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/initializer.hpp"
 #include "laminar/layers/registry.hpp"
 
 namespace laminar::apps {
-namespace {
 
 using layers::OptionInfo;
 using layers::OptionKind;
+
+namespace {
 
 /// One text for equal values, so that "8", "+8" and "8.0" are the same.
 std::string normalized(const OptionInfo& info, const std::string& text) {
@@ -28,6 +30,25 @@ std::string normalized(const OptionInfo& info, const std::string& text) {
   }
   return text;
 }
+
+Option layer_option(const std::string& layer, const OptionInfo& info, const layers::ModelOptions& model,
+                    LayerValues& values) {
+  const std::string name = fmt::format("{}.{}", layer, info.name);
+  const std::string default_value = normalized(info, info.default_value);
+  Option o;
+  o.name = name;
+  o.placeholder = placeholder_of(info);
+  o.help = info.help + range_of(info);
+  o.set = [&values, name, info](const std::string& text) { values.insert_or_assign(name, normalized(info, text)); };
+  o.get = [&values, name, default_value] {
+    const auto found = values.find(name);
+    return found != values.end() ? found->second : default_value;
+  };
+  o.applies = [&model, layer] { return model.layer == layer; };
+  return o;
+}
+
+}  // namespace
 
 std::string range_of(const OptionInfo& info) {
   if (info.kind == OptionKind::kChoice) return fmt::format("; one of {}", fmt::join(info.choices, ", "));
@@ -52,29 +73,11 @@ std::string placeholder_of(const OptionInfo& info) {
   return "NAME";
 }
 
-Option layer_option(const std::string& layer, const OptionInfo& info, const layers::ModelOptions& model,
-                    LayerValues& values) {
-  const std::string name = fmt::format("{}.{}", layer, info.name);
-  const std::string default_value = normalized(info, info.default_value);
-  Option o;
-  o.name = name;
-  o.placeholder = placeholder_of(info);
-  o.help = info.help + range_of(info);
-  o.set = [&values, name, info](const std::string& text) { values.insert_or_assign(name, normalized(info, text)); };
-  o.get = [&values, name, default_value] {
-    const auto found = values.find(name);
-    return found != values.end() ? found->second : default_value;
-  };
-  o.applies = [&model, layer] { return model.layer == layer; };
-  return o;
-}
-
-}  // namespace
-
 void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValues& layer_values) {
   const auto& registry = layers::Registry::instance();
   line.group("Model");
   line.add(option("layer", model.layer, "NAME", fmt::format("{}", fmt::join(registry.names(), ", "))));
+  line.add(plugin_option());
   line.add(option("layers", model.layers, "N",
                   "aggregations; a plain net has exactly these, gcnii and residual nets a linear encoder and head "
                   "around them"));
@@ -85,6 +88,13 @@ void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValu
                   core::activation_from_name));
   line.add(
       flag("residual", model.residual, "pre-activation residual blocks: x + conv(dropout(activation(layer_norm(x))))"));
+  line.add(option("norm", model.norm, "NAME",
+                  "before the activation: none, layer or batch (over all vertices; not under history); default: layer in "
+                  "residual nets, none elsewhere",
+                  layers::norm_from_name));
+  line.add(option("jumping", model.jumping, "NAME",
+                  "what the head reads: none (the last layer), cat, max or sum (all layers together)",
+                  layers::jumping_from_name));
   line.add(flag("normalize-features", model.normalize_features,
                 "divide each vertex's features by the sum of their absolute values"));
   Option init;
@@ -118,8 +128,10 @@ LayerValues layer_values_of(const layers::ModelOptions& model) {
 void set_layer_options(layers::ModelOptions& model, const LayerValues& layer_values) {
   const auto names = layers::Registry::instance().names();
   if (std::find(names.begin(), names.end(), model.layer) == names.end()) {
-    throw UsageError(fmt::format("--layer is '{}', which is not known; there are {}{}", model.layer,
-                                 fmt::join(names, ", "), suggestion(model.layer, names)));
+    throw UsageError(
+        fmt::format("--layer is '{}', which is not known; there are {}{}; a layer of a plugin needs --plugin "
+                    "FILE",
+                    model.layer, fmt::join(names, ", "), suggestion(model.layer, names)));
   }
   const auto& declared = layers::Registry::instance().info(model.layer).options;
   model.layer_options.clear();

@@ -12,6 +12,11 @@ using LayerValues = GivenValues;
 /// bound to `layer_values`. Both must outlive the table.
 void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValues& layer_values);
 
+/// What an option of a layer may be, to stand behind its help: "; 0 to 1", or empty.
+std::string range_of(const layers::OptionInfo& info);
+/// What stands for its value: "X", "N", "BOOL" or "NAME".
+std::string placeholder_of(const layers::OptionInfo& info);
+
 /// The values that `model.layer_options` stands for, and the other way round, without those that are the defaults. The
 /// latter throws UsageError if the layer is not known (with the nearest name), or if a value is for another layer.
 LayerValues layer_values_of(const layers::ModelOptions& model);

@@ -12,6 +12,7 @@
 #include "laminar/apps/progress.hpp"
 #include "laminar/apps/result_line.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/pipeline/replay.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -175,6 +176,18 @@ ModeRun run_mode(const BenchMode& mode, const layers::ModelOptions& model, const
   return run;
 }
 
+double replay_bubble(const BenchMode& mode, const layers::ModelOptions& model, const core::Dataset& data,
+                     Index epochs) {
+  const pipeline::DistributionOptions& d = mode.options.distribution;
+  if (d.topology.stages == 1 || d.topology.parts > 1 || d.history.staleness == 0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  pipeline::TrainOptions options = mode.options;
+  options.distribution.take_turns = true;
+  options.epochs = options.eval_every = epochs;
+  return pipeline::replay(pipeline::Trainer(model, data, options).run().spans).bubble;
+}
+
 std::string parallel_bench_table(const ParallelBench& bench, bool bold) {
   const auto best_of = [&](auto value) {
     double best = std::numeric_limits<double>::infinity();
@@ -224,6 +237,13 @@ std::string parallel_bench_table(const ParallelBench& bench, bool bold) {
       text += fmt::format("{:>15}", bytes_text(static_cast<double>(r.traffic[cause])));
     }
     text += fmt::format("{:>15}\n", bytes_text(static_cast<double>(r.traffic[Cause::kEvaluation])));
+  }
+  for (const ModeRun& r : bench.modes) {
+    if (std::isnan(r.replayed_bubble)) continue;
+    text += fmt::format(
+        "{}, {}: with cores of their own, by steps measured one at a time, devices would wait {:.1f} % of the time; "
+        "(S - 1) / (K + S - 1) = {:.1f} %\n",
+        r.name, topology_text(r.topology), 100 * r.replayed_bubble, 100 * r.predicted.bubble);
   }
   for (const ModeRun& r : bench.modes) {
     if (!r.note.empty()) text += fmt::format("{}: {}\n", r.name, r.note);
@@ -284,6 +304,7 @@ ordered_json parallel_bench_json(const ParallelBench& b) {
       m["bytes_by_cause"][std::string(name_of(static_cast<Cause>(c)))] = r.traffic.bytes[c];
     }
     m["busy_share"] = r.busy_share;
+    m["replayed_bubble"] = number(r.replayed_bubble);
     m["devices"] = ordered_json::array();
     for (const pipeline::DeviceTimes& d : r.devices) {
       m["devices"].push_back({{"busy_ms", d.busy_ms}, {"wait_ms", d.wait_ms}, {"send_ms", d.send_ms}});

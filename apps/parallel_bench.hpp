@@ -50,6 +50,9 @@ struct ModeRun {
   std::vector<pipeline::DeviceTimes> devices;
   /// Mean share of the epoch that devices compute.
   double busy_share = 0;
+  /// Of a pipeline: the share of time that its devices would wait if each had cores of its own (replay()); NaN if it was
+  /// not asked for.
+  double replayed_bubble = std::numeric_limits<double>::quiet_NaN();
   /// When the validation metric first was as good as the target, evaluations included; NaN if never.
   double target_s = std::numeric_limits<double>::quiet_NaN();
   core::Index target_epoch = 0;
@@ -79,6 +82,11 @@ struct ParallelBench {
 ModeRun run_mode(const BenchMode& mode, const layers::ModelOptions& model, const core::Dataset& data,
                  const std::optional<double>& target,
                  const std::function<void(const pipeline::EpochRecord&, pipeline::Trainer&)>& progress);
+
+/// Trains `epochs` epochs more with one device computing at a time, and replays the last one. NaN for what is no pipeline
+/// with history.
+double replay_bubble(const BenchMode& mode, const layers::ModelOptions& model, const core::Dataset& data,
+                     core::Index epochs);
 
 /// Figures of a finished training, as ModeRun says: epoch times, traffic, shares, time to the target.
 void take_figures(ModeRun& run, const std::optional<double>& target);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
-#include "laminar/pipeline/executor.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -75,26 +75,21 @@ void check_fits(const pipeline::DataSignature& trained_on, const core::DatasetSc
   }
 }
 
-Predictions predict(const pipeline::Checkpoint& checkpoint, const core::Dataset& data, const PredictOptions& options) {
-  check_fits(checkpoint.data, data.schema(), true);
+Predictions predictions_of(const pipeline::DataSignature& model, const core::Dataset& data, pipeline::Prediction rows) {
   Predictions result;
-  result.task = checkpoint.data.task;
-  result.output_names = checkpoint.data.output_names;
+  result.task = model.task;
+  result.output_names = model.output_names;
   result.vertex_names = data.vertex_names();
-  core::Arena arena(options.threads);
-  arena.execute([&] {
-    const auto pool = core::MemoryPool::create();
-    const layers::Model model = pipeline::make_model(checkpoint, options.last_weights, pool.get());
-    const auto executor = pipeline::Executor::whole(model, data, pool);
-    pipeline::Prediction prediction = executor->predict(options.embeddings);
-    result.outputs = std::move(prediction.outputs);
-    result.probabilities = probabilities_of(result.outputs, result.task);
-    if (prediction.embedding) result.embeddings = prediction.embedding.to(core::DType::kFloat32);
-  });
-  if (options.embeddings && !result.embeddings) {
+  result.outputs = std::move(rows.outputs);
+  result.probabilities = probabilities_of(result.outputs, result.task);
+  if (rows.embedding) result.embeddings = rows.embedding.to(core::DType::kFloat32);
+  return result;
+}
+
+void check_embeddings(const pipeline::Prediction& rows, bool asked) {
+  if (asked && !rows.embedding) {
     throw Error("the model has no embeddings: its only layer reads the sparse input features");
   }
-  return result;
 }
 
 double metric_on(const Predictions& predictions, core::Metric metric, const core::Labels& labels,

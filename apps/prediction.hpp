@@ -5,7 +5,7 @@
 
 #include "laminar/core/dataset.hpp"
 #include "laminar/core/metrics.hpp"
-#include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/predictor.hpp"
 
 namespace laminar::apps {
 
@@ -29,21 +29,15 @@ struct Predictions {
   bool has_label(core::Index vertex, core::Index label) const;
 };
 
-struct PredictOptions {
-  /// The weights of the last epoch, not those of the best one.
-  bool last_weights = false;
-  bool embeddings = false;
-  /// 0 = one a core.
-  int threads = 0;
-};
-
 /// Throws Error, saying what differs, unless a checkpoint's model can be applied to the dataset: as many features, and,
 /// unless `ignore_labels` or there are none, the same task and outputs of the same names.
 void check_fits(const pipeline::DataSignature& trained_on, const core::DatasetSchema& schema, bool ignore_labels);
 
-/// One exact forward pass. Throws Error as check_fits() with `ignore_labels`, and if embeddings are asked for but the
-/// model has none, as its only layer reads sparse features.
-Predictions predict(const pipeline::Checkpoint& checkpoint, const core::Dataset& data, const PredictOptions& options);
+/// What a model's outputs for all vertices mean: `model` as in DataSignature. Takes over `rows`.
+Predictions predictions_of(const pipeline::DataSignature& model, const core::Dataset& data, pipeline::Prediction rows);
+
+/// Throws Error if embeddings are asked for but there are none, as the model's only layer reads sparse features.
+void check_embeddings(const pipeline::Prediction& rows, bool asked);
 
 /// A metric over the vertices of `set` whose class is known; NaN if there are none.
 double metric_on(const Predictions& predictions, core::Metric metric, const core::Labels& labels,

@@ -218,34 +218,74 @@ std::vector<std::size_t> drawn_layers(const std::vector<std::size_t>& layers) {
   return drawn;
 }
 
+/// A line a layer (as many as there are colours) of those in `layers`; `value` is NaN where nothing is known.
+template <class F>
+LineChart layer_chart(const TrainResult& r, const std::set<std::size_t>& layers, F&& value) {
+  LineChart chart;
+  chart.frame.first_epoch = static_cast<double>(r.epochs.front().epoch);
+  chart.frame.last_epoch = static_cast<double>(r.epochs.back().epoch);
+  const std::vector<std::size_t> drawn = drawn_layers({layers.begin(), layers.end()});
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const std::size_t color = drawn.size() == 1 ? 0 : i * (kLayerColors - 1) / (drawn.size() - 1);
+    Series s = {fmt::format("layer {}", drawn[i]), fmt::format("layer{}", color), false, {}};
+    for (const pipeline::EpochRecord& e : r.epochs) {
+      const double y = value(e, drawn[i]);
+      if (std::isfinite(y)) s.points.push_back({static_cast<double>(e.epoch), y});
+    }
+    chart.series.push_back(std::move(s));
+  }
+  if (drawn.size() < layers.size()) chart.frame.note = fmt::format(" {} of {} layers.", drawn.size(), layers.size());
+  return chart;
+}
+
 std::string staleness_chart(const TrainResult& r) {
   // A layer whose input is constant has no history.
   std::set<std::size_t> stale;
-  LineChart chart;
-  chart.frame = {.id = "staleness-chart", .title = "Staleness of the history", .note = {}};
   for (const pipeline::EpochRecord& e : r.epochs) {
     for (std::size_t l = 0; l < e.staleness.size(); ++l) {
       if (e.staleness[l] > 0) stale.insert(l);
     }
   }
   if (stale.empty()) return {};
-  chart.frame.first_epoch = static_cast<double>(r.epochs.front().epoch);
-  chart.frame.last_epoch = static_cast<double>(r.epochs.back().epoch);
+  LineChart chart = layer_chart(r, stale, [](const pipeline::EpochRecord& e, std::size_t l) {
+    return l < e.staleness.size() ? e.staleness[l] : std::nan("");
+  });
+  chart.frame.id = "staleness-chart";
+  chart.frame.title = r.topology.chunks > 1 ? "Staleness of the history" : "Staleness of the halos";
   chart.other = LineChart::Other::kLogarithmic;
-  const std::vector<std::size_t> layers = drawn_layers({stale.begin(), stale.end()});
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::size_t color = layers.size() == 1 ? 0 : i * (kLayerColors - 1) / (layers.size() - 1);
-    Series s = {fmt::format("layer {}", layers[i]), fmt::format("layer{}", color), false, {}};
-    for (const pipeline::EpochRecord& e : r.epochs) {
-      const bool known = layers[i] < e.staleness.size();
-      s.points.push_back({static_cast<double>(e.epoch), known ? e.staleness[layers[i]] : std::nan("")});
-    }
-    chart.series.push_back(std::move(s));
-  }
-  chart.frame.note =
-      "|H_hist - H| / |H| of the rows that a layer gathers; the noise of dropout in earlier layers is in it.";
-  if (layers.size() < stale.size()) chart.frame.note += fmt::format(" {} of {} layers.", layers.size(), stale.size());
+  const std::string rows = r.topology.chunks > 1
+                               ? "|H_hist - H| / |H| of the rows that a layer gathers"
+                               : "|H_read - H| / |H| of the rows that a layer read of other parts the epoch before";
+  chart.frame.note = rows + "; the noise of dropout in earlier layers is in it." + chart.frame.note;
   return line_chart(chart);
+}
+
+/// Charts of cosine and relative error, where they were measured.
+std::string fidelity_charts(const TrainResult& r) {
+  std::set<std::size_t> known;
+  for (const pipeline::EpochRecord& e : r.epochs) {
+    for (std::size_t l = 0; l < e.layer_fidelity.size(); ++l) {
+      if (!std::isnan(e.layer_fidelity[l].relative_error)) known.insert(l);
+    }
+  }
+  if (known.empty()) return {};
+  const auto chart_of = [&](const char* id, const char* title, const char* note,
+                            double pipeline::GradientFidelity::*value) {
+    LineChart chart = layer_chart(r, known, [&](const pipeline::EpochRecord& e, std::size_t l) {
+      return l < e.layer_fidelity.size() ? e.layer_fidelity[l].*value : std::nan("");
+    });
+    chart.frame.id = id;
+    chart.frame.title = title;
+    chart.frame.note = note + chart.frame.note;
+    return chart;
+  };
+  LineChart error = chart_of("fidelity-error-chart", "Gradient error", "|g - exact| / |exact|, layer by layer.",
+                             &pipeline::GradientFidelity::relative_error);
+  error.other = LineChart::Other::kLogarithmic;
+  return line_chart(chart_of("fidelity-chart", "Gradient fidelity",
+                             "Cosine between the gradient and the exact one of the same weights and masks.",
+                             &pipeline::GradientFidelity::cosine)) +
+         line_chart(error);
 }
 
 std::string remarks_of(const TrainResult& r) {
@@ -259,7 +299,7 @@ std::string remarks_of(const TrainResult& r) {
 std::string devices_section(const ReportData& data) {
   const TrainResult& last = data.results.back();
   const pipeline::Topology& t = last.topology;
-  const std::string staleness = staleness_chart(last);
+  const std::string staleness = staleness_chart(last) + fidelity_charts(last);
   if (t.devices() == 1 && staleness.empty()) return {};
   const std::vector<pipeline::EpochRecord> epochs = all_epochs(data);
   std::string title =

@@ -56,6 +56,17 @@ ordered_json to_json(const pipeline::EpochRecord& e) {
     }
   }
   if (!e.staleness.empty()) j["staleness"] = e.staleness;
+  if (!e.layer_fidelity.empty()) {
+    const auto pair_of = [](const pipeline::GradientFidelity& f) {
+      return ordered_json{{"cosine", f.cosine}, {"relative_error", f.relative_error}};
+    };
+    j["gradient_fidelity"] = pair_of(e.fidelity);
+    j["gradient_fidelity"]["layers"] = ordered_json::array();
+    for (const pipeline::GradientFidelity& f : e.layer_fidelity) {
+      j["gradient_fidelity"]["layers"].push_back(pair_of(f));
+    }
+    j["gradient_fidelity"]["ms"] = e.fidelity_ms;
+  }
   return j;
 }
 
@@ -91,6 +102,12 @@ ordered_json to_json(const pipeline::TrainResult& r) {
     j["peak_bytes_by_device"].push_back(peaks(m.peak_bytes, m.peak_bytes_total));
   }
   j["graph_bytes"] = r.graph_bytes;
+  if (r.topology.devices() > 1) {
+    for (std::size_t c = 0; c < pipeline::kNumCauses; ++c) {
+      const std::string cause(name_of(static_cast<pipeline::Cause>(c)));
+      j["sent_bytes_by_cause"][cause] = r.sent.bytes[c];
+    }
+  }
   // Row-major by true class; the number of classes is its root.
   j["test_confusion"] = r.confusion;
   j["epochs"] = ordered_json::array();

@@ -27,7 +27,8 @@ struct RunJson {
 /// One JSON object: program, version, configuration {model, training}, dataset, machine, runs (each with its result,
 /// epochs, confusion matrix, topology and peak memory, largest and by device) and summary (means and sample standard
 /// deviations). Epochs on several devices have bytes and messages by cause and each device's times, those with history
-/// the staleness of every layer. Units are in the names; numbers that are not finite are null; metrics are fractions.
+/// the staleness of every layer, and where it was asked for how near gradients are to exact ones. Units are in the
+/// names; numbers that are not finite are null; metrics are fractions.
 std::string run_json(const RunJson& run);
 
 }  // namespace laminar::apps

@@ -17,14 +17,22 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/include/laminar SYMBOLIC)
+# The one header that is not in a folder: laminar/plugin.hpp.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include_plugin/laminar)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/layers/plugin.hpp ${PROJECT_BINARY_DIR}/include_plugin/laminar/plugin.hpp
+     SYMBOLIC)
+
+# Flags that change the code: those of plugins too.
+set(LAMINAR_CODE_FLAGS -ffp-contract=off)
+if(LAMINAR_SANITIZE)
+  list(APPEND LAMINAR_CODE_FLAGS -fsanitize=${LAMINAR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+endif()
 
 # Flags for the project's own code only; never exported.
 add_library(laminar_build_flags INTERFACE)
 target_compile_options(laminar_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                                                     -Werror=return-type -ffp-contract=off)
+                                                     -Werror=return-type ${LAMINAR_CODE_FLAGS})
 if(LAMINAR_SANITIZE)
-  target_compile_options(laminar_build_flags INTERFACE -fsanitize=${LAMINAR_SANITIZE} -fno-omit-frame-pointer
-                                                       -fno-sanitize-recover=all)
   target_link_options(laminar_build_flags INTERFACE -fsanitize=${LAMINAR_SANITIZE})
 endif()
 

@@ -12,7 +12,9 @@
 ///     Var m = mean(tape, block, src(x));                                   // linear
 ///     Var m = sum(tape, block, src(x) * symmetric_norm());                 // linear, weighted
 ///     Var m = max(tape, block, src(x));
+///     Var m = moments(tape, block, src(z) + dst(t));
 ///     Var m = softmax_sum(tape, block, leaky_relu(dot(src(z), a) + dot(dst(z), b), .2), src(z), {.heads = 8});
+///     Var m = softmax_sum(tape, block, dot(leaky_relu(src(z) + dst(t), .2), a), src(z), {.heads = 8});
 namespace laminar::core {
 
 /// How the consumers of a chunk's rows count in a pull: chunk c holds rows [offsets[c], offsets[c + 1]) of Z and its
@@ -77,6 +79,8 @@ Var mean(Tape& tape, const Block& block, const Message& message);
 /// y_ic = the largest source value over in-edges, column by column; 0 without any. The gradient goes to the first edge
 /// that reached it. Throws Error if the message carries a matrix.
 Var max(Tape& tape, const Block& block, const Message& message);
+/// The smallest, likewise.
+Var min(Tape& tape, const Block& block, const Message& message);
 
 /// Half of an attention score: the dot product, head by head, of a row with a learnt vector.
 struct ScoreTerm {
@@ -122,5 +126,70 @@ struct AttentionOptions {
 /// y's size and three numbers a row and head; nothing an edge. Throws Error if widths are no multiple of the heads.
 Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Message& message,
                 const AttentionOptions& options = {});
+
+/// For every edge j -> i the sum z_j + t_i of two rows of one width: what GATv2 scores and what PNA takes moments of.
+struct Pair {
+  Message source;
+  Target target;
+  /// Of the leaky ReLU that the sum goes through; 1 = none.
+  double slope = 1;
+};
+inline Pair operator+(const Message& source, const Target& target) { return {source, target}; }
+inline Pair leaky_relu(Pair pair, double slope = 0.2) {
+  pair.slope = slope;
+  return pair;
+}
+
+struct PairScore {
+  Pair pair;
+  Parameter* vector = nullptr;
+};
+/// vector [1, heads * width], as many columns as the rows.
+inline PairScore dot(const Pair& pair, Parameter& vector) { return {pair, &vector}; }
+
+/// GATv2's attention (Brody, Alon and Yahav 2022, equation 7), head h over columns [h w, (h + 1) w):
+///
+///     e_ij = a . leaky_relu(z_j + t_i),  alpha_ij = softmax over in-edges j of e_ij,  y_i = sum_j alpha_ij z_j
+///
+/// z [num_sources, heads * w], t [num_rows, heads * w] -> y [num_rows, heads * w]; rows without in-edges are 0. Memory
+/// beyond y: a number an edge and head. Throws Error if widths do not fit, or if the message is not the scored source.
+Var softmax_sum(Tape& tape, const Block& block, const PairScore& score, const Message& message,
+                const AttentionOptions& options = {});
+
+/// Mean, minimum, maximum and standard deviation over in-edges of m_ij = z_j (+ t_i), column by column, side by side:
+/// z [num_sources, d], t [num_rows, d] -> y [num_rows, 4 d]; of rows without in-edges the first three are 0. The
+/// deviation is sqrt(max(v, 1e-5)), v the biased variance (0 without in-edges). Ties go to the first edge. Throws Error
+/// if the message carries a matrix, the pair a slope, or shapes do not fit.
+Var moments(Tape& tape, const Block& block, const Message& message);
+Var moments(Tape& tape, const Block& block, const Pair& pair);
+
+/// What an edge's attributes become: f_ij W + b, f_ij those of Block::edge_features().
+struct EdgeTerm {
+  Parameter* weight = nullptr;
+  Parameter* bias = nullptr;
+};
+/// weight [Fe, d], bias [1, d].
+inline EdgeTerm edge(Parameter& weight, Parameter& bias) { return {&weight, &bias}; }
+struct EdgeMessage {
+  Message source;
+  EdgeTerm edge;
+  bool is_rectified = false;
+};
+inline EdgeMessage operator+(const Message& source, const EdgeTerm& edge) { return {source, edge}; }
+/// max(m, 0).
+inline EdgeMessage relu(EdgeMessage message) {
+  message.is_rectified = true;
+  return message;
+}
+
+/// y_i = sum over in-edges of relu(x_j + f_ij W + b): sum(tape, block, relu(src(x) + edge(w, b))), or without the relu.
+/// x [num_sources, d] -> y [num_rows, d]. f_ij W is computed edge by edge, so there is no buffer of edges x d. Throws
+/// Error if shapes do not fit, the graph has no edge features, or the message carries a matrix.
+Var sum(Tape& tape, const Block& block, const EdgeMessage& message);
+
+/// y_i = sum over in-edges of a_ij tanh(s_j + t_i) x_j, with the message's matrix A: an attention whose coefficients
+/// can be negative (Bo, Wang, Shi and Shen 2021, equation 4). x [num_sources, d], s [num_sources, 1], t [num_rows, 1]
+/// -> y [num_rows, d]. Throws Error if shapes do not fit.
+Var gated_sum(Tape& tape, const Block& block, const Message& message, Var source_scores, Var target_scores);
 
 }  // namespace laminar::core

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
+#include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,6 +37,8 @@ struct Block::Data {
   };
   std::mutex mutex;
   std::list<Cached> cache;
+  std::optional<double> mean_log_degree;
+  std::map<DType, Tensor> edge_features;
 };
 
 namespace {
@@ -45,13 +49,28 @@ bool has_self_loop(const Graph& graph, Index v) {
   return std::binary_search(first, last, static_cast<VertexId>(v));
 }
 
+/// Whether in-edge e is one that `spec` asks for.
+bool is_wanted(const Graph& graph, const AdjacencySpec& spec, EdgeId e) {
+  const auto marks = graph.in_reversed();
+  return marks.empty() || (marks[e] != 0) == (spec.direction == Direction::kReversed);
+}
+
+Index count_entries(const Graph& graph, const AdjacencySpec& spec, Index v) {
+  if (graph.in_reversed().empty()) return graph.in_degree(static_cast<VertexId>(v));
+  Index count = 0;
+  for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) count += is_wanted(graph, spec, e) ? 1 : 0;
+  return count;
+}
+
 /// D_v of Normalization.
 double degree(const Graph& graph, const AdjacencySpec& spec, Index v) {
   double d = spec.self_loops && !has_self_loop(graph, v) ? 1 : 0;
   if (spec.weights && graph.weighted()) {
-    for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) d += graph.in_weights()[e];
+    for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
+      if (is_wanted(graph, spec, e)) d += graph.in_weights()[e];
+    }
   } else {
-    d += static_cast<double>(graph.in_degree(static_cast<VertexId>(v)));
+    d += static_cast<double>(count_entries(graph, spec, v));
   }
   return d;
 }
@@ -174,6 +193,9 @@ void Block::order_by_id(Adjacency& a, T* values, EdgeId first, EdgeId last) cons
 
 std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec, DType dtype) const {
   const Graph& graph = data_->graph;
+  if (spec.direction == Direction::kReversed && graph.in_reversed().empty() && graph.num_edges() > 0) {
+    throw Error("[block] reversed edges are asked for, but the graph has none; a layer declares .reversed_edges");
+  }
   const bool valued = spec.normalization != Normalization::kNone || (spec.weights && graph.weighted());
   const std::vector<double> scale = scales(graph, spec);
   auto made = std::make_shared<Adjacency>();
@@ -183,7 +205,7 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
   for (Index r = 0; r < num_rows(); ++r) {
     const Index v = data_->begin + r;
     const bool loop = spec.self_loops && !has_self_loop(graph, v);
-    made->offsets[r + 1] = made->offsets[r] + graph.in_degree(static_cast<VertexId>(v)) + (loop ? 1 : 0);
+    made->offsets[r + 1] = made->offsets[r] + count_entries(graph, spec, v) + (loop ? 1 : 0);
   }
   made->sources.resize(static_cast<std::size_t>(made->offsets.back()));
   if (valued) made->values = Tensor(made->num_entries(), 1, dtype);
@@ -201,6 +223,7 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
           ++at;
         };
         for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
+          if (!is_wanted(graph, spec, e)) continue;
           put(graph.in_sources()[e], spec.weights && graph.weighted() ? graph.in_weights()[e] : 1.0);
         }
         if (!data_->file_ids.empty()) order_by_id(*made, values, made->offsets[r], at);
@@ -217,6 +240,61 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
     }
   });
   return made;
+}
+
+double Block::mean_log_degree() const {
+  {
+    const std::lock_guard lock(data_->mutex);
+    if (data_->mean_log_degree) return *data_->mean_log_degree;
+  }
+  // By degree, ascending, so that the sum does not depend on how vertices are numbered.
+  const Graph& graph = data_->graph;
+  std::map<Index, Index> vertices_of;
+  for (Index v = 0; v < graph.num_vertices(); ++v) ++vertices_of[graph.in_degree(static_cast<VertexId>(v))];
+  double sum = 0;
+  for (const auto& [d, count] : vertices_of) sum += static_cast<double>(count) * std::log(static_cast<double>(d) + 1);
+  const double mean = sum / static_cast<double>(std::max<Index>(graph.num_vertices(), 1));
+  const std::lock_guard lock(data_->mutex);
+  data_->mean_log_degree = mean;
+  return mean;
+}
+
+Tensor Block::edge_features(DType dtype) const {
+  {
+    const std::lock_guard lock(data_->mutex);
+    if (const auto found = data_->edge_features.find(dtype); found != data_->edge_features.end()) return found->second;
+  }
+  const Graph& graph = data_->graph;
+  const auto& features = graph.edge_features();
+  if (features == nullptr) throw Error("[block] the graph has no edge features");
+  // A row's entries stand in the order of their sources' ids in the file, parallel ones in the file's order: just as
+  // the file's row does.
+  const auto adjacency = this->adjacency({Normalization::kNone, false, false}, dtype);
+  const Index width = features->values.cols();
+  const auto file_rows = static_cast<Index>(features->offsets.size()) - 1;
+  Tensor rows(adjacency->num_entries(), width, dtype);
+  const auto* in = features->values.data<float>();
+  for (Index r = 0; r < num_rows(); ++r) {
+    const VertexId v = own_ids()[static_cast<std::size_t>(r)];
+    const EdgeId count = adjacency->offsets[r + 1] - adjacency->offsets[r];
+    if (v >= file_rows || features->offsets[v + 1] - features->offsets[v] != count) {
+      throw Error(
+          fmt::format("[block] the edge features are of another graph: vertex {} has {} in-edges here", v, count));
+    }
+  }
+  dispatch(dtype, [&]<class T>(T) {
+    T* out = rows.data<T>();
+    parallel_for(num_rows(), row_grain(width), [&](Index begin, Index end) {
+      for (Index r = begin; r < end; ++r) {
+        const EdgeId from = features->offsets[own_ids()[static_cast<std::size_t>(r)]] * width;
+        const EdgeId first = adjacency->offsets[r] * width;
+        const EdgeId last = adjacency->offsets[r + 1] * width;
+        for (EdgeId i = first; i < last; ++i) out[i] = static_cast<T>(in[from + i - first]);
+      }
+    });
+  });
+  const std::lock_guard lock(data_->mutex);
+  return data_->edge_features.try_emplace(dtype, std::move(rows)).first->second;
 }
 
 void Block::check_num_sources(Index rows) const {

@@ -20,6 +20,9 @@ enum class Normalization : std::uint8_t {
   kRandomWalk,  ///< a_ij = w_ij / D_i: a weighted mean. 0 where D <= 0.
 };
 
+/// Which edges: those of the graph, or those that Graph::with_reversed_edges() put beside them.
+enum class Direction : std::uint8_t { kForward, kReversed };
+
 /// Which matrix a layer aggregates with.
 struct AdjacencySpec {
   Normalization normalization = Normalization::kNone;
@@ -27,6 +30,7 @@ struct AdjacencySpec {
   bool self_loops = false;
   /// Use the graph's edge weights; otherwise w_ij = 1.
   bool weights = true;
+  Direction direction = Direction::kForward;
   bool operator==(const AdjacencySpec&) const = default;
 };
 
@@ -86,6 +90,13 @@ class Block {
 
   /// The block's matrix; made once a (spec, dtype) and kept.
   std::shared_ptr<const Adjacency> adjacency(const AdjacencySpec& spec, DType dtype) const;
+
+  /// Mean over all vertices of the graph of log(in-degree + 1): what PNA's scalers compare a degree with. Made once.
+  double mean_log_degree() const;
+
+  /// Attributes of the block's edges [entries, Fe], in the order of the entries of adjacency() without self-loops
+  /// added. Made once a dtype. Throws Error if the graph has none, or none of that many edges.
+  Tensor edge_features(DType dtype) const;
 
   /// The source rows of `own` [num_rows, d], passed through `transform` (dropout, projection): identity on a whole
   /// graph, the tape's SourceExchange otherwise. Once a tape. Throws Error if `own` has other rows than the block, or

@@ -59,6 +59,8 @@ struct DatasetSchema {
   std::vector<std::string> output_names;
   std::vector<std::string> split_names;
   bool has_vertex_names = false;
+  /// 0 = no edge features.
+  Index num_edge_features = 0;
 };
 
 /// Rows of features on demand, so that a device loads only its own.
@@ -83,6 +85,8 @@ class Dataset {
   virtual std::shared_ptr<const Graph> graph() const = 0;
   /// Throws Error if there are no features.
   virtual const RowSource& features() const = 0;
+  /// Attributes of the edges [E, Fe] float32 in the order of graph()->in_sources(), or empty.
+  virtual Tensor edge_features() const { return {}; }
   /// task = kNone if there are no labels.
   virtual const Labels& labels() const = 0;
   /// Throws UsageError, naming those there are, if there is none of that name.

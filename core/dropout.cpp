@@ -121,21 +121,29 @@ SparseMatrix thin(const SparseMatrix& x, RandomKey key, const DropoutRate& rate,
   return x.with_values(std::move(values));
 }
 
-}  // namespace
-
-Var dropout(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids) {
+Var dropout_with_key(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids, RandomKey key) {
   const DropoutRate checked(rate);
   if (static_cast<Index>(row_ids.size()) != tape.rows(x)) {
     throw Error(fmt::format("[dropout] {} row ids for {} rows", row_ids.size(), tape.rows(x)));
   }
-  // Taken even when nothing is dropped, so that a rate of 0 somewhere does not shift the streams of what follows.
-  const RandomKey key = tape.next_random_key();
   if (!tape.context().training || !checked.active()) return x;
   if (tape.is_sparse(x)) return tape.record(thin(tape.sparse(x), key, checked, row_ids, *tape.context().pool));
   const Tensor in = tape.value(x);
   Tensor y = tape.allocate(in.rows(), in.cols());
   dispatch(y.dtype(), [&]<class T>(T) { apply_mask<T>(in, y, key, checked, row_ids, false); });
   return tape.record(std::move(y), std::make_unique<DropoutNode>(x, key, checked, row_ids), {x});
+}
+
+}  // namespace
+
+Var dropout(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids) {
+  // Taken even when nothing is dropped, so that a rate of 0 somewhere does not shift the streams of what follows.
+  return dropout_with_key(tape, x, rate, row_ids, tape.next_random_key());
+}
+
+Var dropout_again(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids, std::uint64_t random_op) {
+  const TapeContext& c = tape.context();
+  return dropout_with_key(tape, x, rate, row_ids, random_key(c.seed, c.run, c.epoch, c.layer, random_op));
 }
 
 }  // namespace laminar::core

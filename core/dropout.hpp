@@ -12,5 +12,8 @@ namespace laminar::core {
 /// outlive the tape (a block's do).
 /// Throws UsageError unless 0 <= rate < 1, Error if the number of ids is not n.
 Var dropout(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids);
+/// The same with the masks of the tape's random operation number `random_op` (Tape::random_ops() before it), for rows
+/// that another operation has masked too.
+Var dropout_again(Tape& tape, Var x, double rate, std::span<const VertexId> row_ids, std::uint64_t random_op);
 
 }  // namespace laminar::core

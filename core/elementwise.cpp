@@ -48,6 +48,36 @@ class CombineNode final : public Node {
   Var x_, z_;
 };
 
+class MaximumNode final : public Node {
+ public:
+  MaximumNode(Var x, Var z, Tensor left, Tensor right)
+      : x_(x), z_(z), left_(std::move(left)), right_(std::move(right)) {}
+  void backward(Tape& tape, const Tensor& dy) override {
+    pass(tape, dy, x_, true);
+    pass(tape, dy, z_, false);
+  }
+
+ private:
+  void pass(Tape& tape, const Tensor& dy, Var to, bool is_left) const {
+    if (!tape.needs_gradient(to)) return;
+    GradientSink sink = tape.sink(to);
+    dispatch(dy.dtype(), [&]<class T>(T) {
+      const T* p = left_.data<T>();
+      const T* q = right_.data<T>();
+      const T* g = dy.data<T>();
+      T* out = sink.tensor.data<T>();
+      parallel_for(dy.size(), kGrain, [&](Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+          const T v = (p[i] >= q[i]) == is_left ? g[i] : T(0);
+          out[i] = sink.accumulate ? out[i] + v : v;
+        }
+      });
+    });
+  }
+  Var x_, z_;
+  Tensor left_, right_;
+};
+
 template <class T>
 T activation_value(Activation f, T x) {
   switch (f) {
@@ -155,6 +185,26 @@ Var combine(Tape& tape, double a, Var x, double b, Var z) {
     });
   });
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, b, z), {x, z});
+}
+
+Var maximum(Tape& tape, Var x, Var z) {
+  const Tensor left = tape.value(x);
+  const Tensor right = tape.value(z);
+  if (left.rows() != right.rows() || left.cols() != right.cols()) {
+    throw Error(fmt::format("[maximum] [{}, {}] and [{}, {}] differ in shape", left.rows(), left.cols(), right.rows(),
+                            right.cols()));
+  }
+  Tensor y = tape.allocate(left.rows(), left.cols());
+  dispatch(y.dtype(), [&]<class T>(T) {
+    const T* p = left.data<T>();
+    const T* q = right.data<T>();
+    T* out = y.data<T>();
+    parallel_for(y.size(), kGrain, [&](Index begin, Index end) {
+      // A NaN on either side stays one.
+      for (Index i = begin; i < end; ++i) out[i] = p[i] >= q[i] || p[i] != p[i] ? p[i] : q[i];
+    });
+  });
+  return tape.record(std::move(y), std::make_unique<MaximumNode>(x, z, left, right), {x, z});
 }
 
 Var scale(Tape& tape, double a, Var x) {

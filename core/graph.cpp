@@ -20,6 +20,7 @@ struct Graph::Arrays {
   std::vector<EdgeId> in_offsets;
   std::vector<VertexId> in_sources;
   std::vector<double> in_weights;
+  std::vector<std::uint8_t> in_reversed;
   CsrTranspose out;
   bool directed = false;
 };
@@ -34,24 +35,33 @@ void check_size(Index num_vertices) {
 }
 
 /// Sorts each row by source where needed; stable, so parallel edges keep their order.
-void sort_rows(std::span<const EdgeId> offsets, std::vector<VertexId>& sources, std::vector<double>& weights) {
+void sort_rows(std::span<const EdgeId> offsets, std::vector<VertexId>& sources, std::vector<double>& weights,
+               std::vector<std::uint8_t>& reversed) {
+  struct Entry {
+    VertexId source;
+    std::uint8_t reversed;
+    double weight;
+  };
   const auto n = static_cast<Index>(offsets.size()) - 1;
   parallel_for_rows(offsets, 0, n, [&](Index begin, Index end) {
-    std::vector<std::pair<VertexId, double>> row;
+    std::vector<Entry> row;
     for (Index v = begin; v < end; ++v) {
       const auto first = sources.begin() + offsets[v];
       const auto last = sources.begin() + offsets[v + 1];
       if (std::is_sorted(first, last)) continue;
-      if (weights.empty()) {
+      if (weights.empty() && reversed.empty()) {
         std::sort(first, last);
         continue;
       }
       row.clear();
-      for (EdgeId e = offsets[v]; e < offsets[v + 1]; ++e) row.emplace_back(sources[e], weights[e]);
-      std::stable_sort(row.begin(), row.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (EdgeId e = offsets[v]; e < offsets[v + 1]; ++e) {
+        row.push_back({sources[e], reversed.empty() ? std::uint8_t{0} : reversed[e], weights.empty() ? 1 : weights[e]});
+      }
+      std::stable_sort(row.begin(), row.end(), [](const Entry& a, const Entry& b) { return a.source < b.source; });
       for (std::size_t i = 0; i < row.size(); ++i) {
-        sources[offsets[v] + i] = row[i].first;
-        weights[offsets[v] + i] = row[i].second;
+        sources[offsets[v] + i] = row[i].source;
+        if (!weights.empty()) weights[offsets[v] + i] = row[i].weight;
+        if (!reversed.empty()) reversed[offsets[v] + i] = row[i].reversed;
       }
     }
   });
@@ -62,23 +72,27 @@ void sort_rows(std::span<const EdgeId> offsets, std::vector<VertexId>& sources, 
 Graph::Graph(std::shared_ptr<const Arrays> arrays) : arrays_(std::move(arrays)) {}
 
 Graph Graph::from_in_csr(Index num_vertices, std::vector<EdgeId> offsets, std::vector<VertexId> sources,
-                         std::vector<double> weights, bool directed) {
+                         std::vector<double> weights, bool directed, std::vector<std::uint8_t> reversed) {
   check_size(num_vertices);
   check_csr("graph", num_vertices, num_vertices, offsets, sources);
   if (!weights.empty() && weights.size() != sources.size()) {
     throw Error(fmt::format("[graph] {} weights for {} edges", weights.size(), sources.size()));
+  }
+  if (!reversed.empty() && reversed.size() != sources.size()) {
+    throw Error(fmt::format("[graph] {} marks for {} edges", reversed.size(), sources.size()));
   }
   if (const auto bad = std::find_if(weights.begin(), weights.end(), [](double w) { return !std::isfinite(w); });
       bad != weights.end()) {
     throw Error(
         fmt::format("[graph] the weight of edge {} is {}; weights must be finite", bad - weights.begin(), *bad));
   }
-  sort_rows(offsets, sources, weights);
+  sort_rows(offsets, sources, weights, reversed);
   auto arrays = std::make_shared<Arrays>();
   arrays->out = transpose_csr(num_vertices, offsets, sources);
   arrays->in_offsets = std::move(offsets);
   arrays->in_sources = std::move(sources);
   arrays->in_weights = std::move(weights);
+  arrays->in_reversed = std::move(reversed);
   arrays->directed = directed;
   return Graph(std::move(arrays));
 }
@@ -117,9 +131,47 @@ bool Graph::weighted() const { return !arrays_->in_weights.empty(); }
 std::span<const EdgeId> Graph::in_offsets() const { return arrays_->in_offsets; }
 std::span<const VertexId> Graph::in_sources() const { return arrays_->in_sources; }
 std::span<const double> Graph::in_weights() const { return arrays_->in_weights; }
+std::span<const std::uint8_t> Graph::in_reversed() const { return arrays_->in_reversed; }
 std::span<const EdgeId> Graph::out_offsets() const { return arrays_->out.offsets; }
 std::span<const VertexId> Graph::out_targets() const { return arrays_->out.rows; }
 std::span<const EdgeId> Graph::out_edges() const { return arrays_->out.positions; }
+
+Graph Graph::with_reversed_edges() const {
+  if (!in_reversed().empty()) throw Error("[graph] the edges have been reversed already");
+  const Index n = num_vertices();
+  std::vector<EdgeId> offsets(static_cast<std::size_t>(n) + 1, 0);
+  std::vector<VertexId> sources;
+  std::vector<double> weights;
+  std::vector<std::uint8_t> reversed;
+  sources.reserve(2 * static_cast<std::size_t>(num_edges()));
+  reversed.reserve(sources.capacity());
+  for (Index v = 0; v < n; ++v) {
+    const auto put = [&](VertexId other, EdgeId edge, bool is_reversed) {
+      sources.push_back(other);
+      reversed.push_back(is_reversed ? 1 : 0);
+      if (weighted()) weights.push_back(in_weights()[edge]);
+    };
+    for (EdgeId e = in_offsets()[v]; e < in_offsets()[v + 1]; ++e) put(in_sources()[e], e, false);
+    for (EdgeId e = out_offsets()[v]; e < out_offsets()[v + 1]; ++e) put(out_targets()[e], out_edges()[e], true);
+    offsets[v + 1] = static_cast<EdgeId>(sources.size());
+  }
+  return from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), directed(), std::move(reversed));
+}
+
+Graph Graph::with_edge_features(Tensor values) const {
+  if (values.rows() != num_edges() || values.cols() < 1 || values.dtype() != DType::kFloat32) {
+    throw Error(fmt::format("[graph] edge features {} [{}, {}] for {} edges, expected f32 with a row each",
+                            name_of(values.dtype()), values.rows(), values.cols(), num_edges()));
+  }
+  return with_edge_features(std::make_shared<const EdgeFeatures>(
+      EdgeFeatures{{in_offsets().begin(), in_offsets().end()}, std::move(values)}));
+}
+
+Graph Graph::with_edge_features(std::shared_ptr<const EdgeFeatures> features) const {
+  Graph graph(*this);
+  graph.edge_features_ = std::move(features);
+  return graph;
+}
 
 std::uint64_t Graph::fingerprint() const {
   Fnv1a hash;

@@ -1,5 +1,5 @@
-/// Maximum over in-edges, column by column. The forward remembers which entry of the row won (4 bytes an element); the
-/// backward of a source row gathers, from the rows that read it, the columns it won.
+/// Maximum or minimum over in-edges, column by column. The forward remembers which entry of the row won (4 bytes an
+/// element); the backward of a source row gathers, from the rows that read it, the columns it won.
 #include <algorithm>
 #include <utility>
 
@@ -12,9 +12,10 @@
 namespace laminar::core {
 namespace {
 
-class MaxNode final : public AggregationNode {
+template <bool kLargest>
+class ExtremumNode final : public AggregationNode {
  public:
-  MaxNode(Var x, std::shared_ptr<const Adjacency> a, MemoryPool& pool, Index d)
+  ExtremumNode(Var x, std::shared_ptr<const Adjacency> a, MemoryPool& pool, Index d)
       : x_(x),
         a_(std::move(a)),
         winners_(pool.allocate(static_cast<std::size_t>(a_->num_rows * d) * sizeof(std::int32_t),
@@ -40,7 +41,8 @@ class MaxNode final : public AggregationNode {
             const T* xs = x + a_->sources[first + i] * d;
             const auto entry = static_cast<std::int32_t>(i);
             for (Index c = 0; c < d; ++c) {
-              const bool wins = xs[c] > yr[c] || xs[c] != xs[c];  // a NaN wins, and stays, so that it is seen
+              // A NaN wins, and stays, so that it is seen.
+              const bool wins = (kLargest ? xs[c] > yr[c] : xs[c] < yr[c]) || xs[c] != xs[c];
               yr[c] = wins ? xs[c] : yr[c];
               wr[c] = wins ? entry : wr[c];
             }
@@ -84,20 +86,28 @@ class MaxNode final : public AggregationNode {
   std::shared_ptr<std::byte> winners_;
 };
 
-}  // namespace
-
-Var max(Tape& tape, const Block& block, const Message& message) {
-  if (message.matrix != src(message.of).matrix) throw Error("[max] the message carries edge weights; max takes none");
+template <bool kLargest>
+Var extremum(Tape& tape, const Block& block, const Message& message) {
+  const char* name = kLargest ? "max" : "min";
+  if (message.matrix != src(message.of).matrix) {
+    throw Error(fmt::format("[{0}] the message carries edge weights; {0} takes none", name));
+  }
   auto adjacency = block.adjacency(message.matrix, tape.context().dtype);
   const Tensor sources = tape.value(message.of.rows);
   if (sources.rows() != adjacency->num_sources) {
     throw Error(
-        fmt::format("[max] {} source rows for a block with {} sources", sources.rows(), adjacency->num_sources));
+        fmt::format("[{}] {} source rows for a block with {} sources", name, sources.rows(), adjacency->num_sources));
   }
   Tensor y = tape.allocate(adjacency->num_rows, sources.cols());
-  auto node = std::make_unique<MaxNode>(message.of.rows, adjacency, *tape.context().pool, sources.cols());
+  auto node =
+      std::make_unique<ExtremumNode<kLargest>>(message.of.rows, adjacency, *tape.context().pool, sources.cols());
   node->forward_rows(sources, y, 0, adjacency->num_rows);
   return tape.record_aggregation(std::move(y), std::move(node), {message.of.rows});
 }
+
+}  // namespace
+
+Var max(Tape& tape, const Block& block, const Message& message) { return extremum<true>(tape, block, message); }
+Var min(Tape& tape, const Block& block, const Message& message) { return extremum<false>(tape, block, message); }
 
 }  // namespace laminar::core

@@ -41,23 +41,7 @@ Var slice_rows(Tape& tape, Var x, Index begin, Index end) {
   return tape.record(tape.value(x).slice_rows(begin, end), std::make_unique<SliceRowsNode>(x, begin), {x});
 }
 
-Var densify(Tape& tape, Var x) {
-  if (!tape.is_sparse(x)) return x;
-  const SparseMatrix& in = tape.sparse(x);
-  Tensor y = tape.allocate(in.rows(), in.cols());
-  dispatch(y.dtype(), [&]<class T>(T) {
-    T* out = y.data<T>();
-    const Index d = in.cols();
-    parallel_for(in.rows(), row_grain(d), [&](Index begin, Index end) {
-      std::fill(out + begin * d, out + end * d, T(0));
-      for (Index r = begin; r < end; ++r) {
-        for (EdgeId e = in.offsets()[r]; e < in.offsets()[r + 1]; ++e)
-          out[r * d + in.columns()[e]] += static_cast<T>(in.values()[e]);
-      }
-    });
-  });
-  return tape.input(std::move(y), false);
-}
+Var densify(Tape& tape, Var x) { return tape.is_sparse(x) ? tape.input(tape.value(x), false) : x; }
 
 void gather_rows(const Tensor& from, std::span<const std::int32_t> rows, Tensor& to) {
   if (to.rows() != static_cast<Index>(rows.size()) || to.cols() != from.cols() || to.dtype() != from.dtype()) {

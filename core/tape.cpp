@@ -12,7 +12,8 @@
 namespace laminar::core {
 
 struct Tape::Slot {
-  Tensor value;
+  // Of a sparse value its dense form, made when it is first asked for.
+  mutable Tensor value;
   SparseMatrix sparse;
   // Shapes outlive values, which finish_forward() drops.
   Index rows = 0;
@@ -109,8 +110,10 @@ Var Tape::record_aggregation(Tensor value, std::unique_ptr<AggregationNode> node
   AggregationNode* const recorded = node.get();
   const Var v = record(std::move(value), std::move(node), inputs);
   if (needs_gradient(v)) {
+    // With several aggregations of the same sources no single one's pull is their gradient.
+    aggregates_sources_ =
+        aggregation_ == nullptr && sources_ && inputs.size() == 1 && inputs.begin()->id == sources_.id;
     aggregation_ = recorded;
-    aggregates_sources_ = sources_ && inputs.size() == 1 && inputs.begin()->id == sources_.id;
   }
   return v;
 }
@@ -138,7 +141,7 @@ Var Tape::record_sources(Var own, Tensor sources) {
 
 const Tensor& Tape::value(Var v) const {
   const Slot& s = slot(v);
-  if (s.is_sparse) throw Error("[tape] the value is sparse where a dense one is needed; use densify() first");
+  if (!s.value && s.sparse) s.value = to_dense(s.sparse, context_.dtype, context_.pool.get());
   if (!s.value) throw Error("[tape] the value was released after the forward pass");
   return s.value;
 }

@@ -66,6 +66,14 @@ class SourceExchange {
   virtual Tensor transformed_sources(const Block& block, const TransformedRows& rows);
 };
 
+/// Adds up statistics over the devices that hold the graph's other vertices: the executor's end of batch_norm().
+class StatisticsExchange {
+ public:
+  virtual ~StatisticsExchange() = default;
+  /// sums [1, n], float64: becomes the sum over all devices of a stage, which all call it in the same order.
+  virtual void add_up(Tensor& sums) = 0;
+};
+
 /// What a tape needs to know of the run that it is part of.
 struct TapeContext {
   /// Never null; outlives the tape's tensors by shared ownership.
@@ -86,6 +94,8 @@ struct TapeContext {
   std::uint64_t first_random_op = 0;
   /// Null: a block must hold all its sources among its own rows (a whole graph).
   SourceExchange* exchange = nullptr;
+  /// Null: the tape's rows are all there are.
+  StatisticsExchange* statistics = nullptr;
 };
 
 /// The recording of one (chunk, layer): it *is* the saved activations. Owned by its caller; no global state; one thread
@@ -124,7 +134,8 @@ class Tape {
   /// Null if no aggregation needs a gradient.
   AggregationNode* aggregation() const { return aggregation_; }
 
-  /// Throws Error if `v` is not of this tape, sparse (value) or dense (sparse), or was released.
+  /// The dense form of a sparse value is made once a tape, so operations that know nothing of sparse rows take them all
+  /// the same, at the price of every element. Throws Error if `v` is not of this tape, dense (sparse), or was released.
   const Tensor& value(Var v) const;
   const SparseMatrix& sparse(Var v) const;
   bool is_sparse(Var v) const;

@@ -71,6 +71,7 @@ class MemoryDataset final : public core::Dataset {
     if (schema_.num_features == 0) throw Error(fmt::format("{}: the graph has no vertex features", data_.name));
     return rows_;
   }
+  core::Tensor edge_features() const override { return data_.edge_features; }
   const core::Labels& labels() const override { return data_.labels; }
   core::Split split(std::string_view name) const override {
     const auto found =
@@ -142,6 +143,7 @@ core::DatasetSchema schema_of(const GraphData& data) {
   s.output_names = data.labels.names;
   for (const auto& split : data.splits) s.split_names.push_back(split.name);
   s.has_vertex_names = !data.vertex_names.empty();
+  s.num_edge_features = data.edge_features.cols();
   return s;
 }
 

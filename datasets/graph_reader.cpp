@@ -118,7 +118,7 @@ void GraphFile::inspect_graph() {
     if (!numbers || info.shape.size() != 2 || info.shape[0] != csr_.entries || info.shape[1] < 1) {
       file_.fail("/edges/features", fmt::format("is {}, expected float32 [{}, 1 or more]", info.text, csr_.entries));
     }
-    edge_feature_cols_ = info.shape[1];
+    schema_.num_edge_features = edge_feature_cols_ = info.shape[1];
   }
   if (file_.has_array("/vertices/names")) {
     const auto info = file_.array_info("/vertices/names");

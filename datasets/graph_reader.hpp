@@ -74,7 +74,7 @@ class GraphFile final : public core::Dataset {
   const Hdf5Reader& file() const { return file_; }
   const std::string& provenance() const { return provenance_; }
   /// [E, Fe] in the order of the graph's in_sources(); empty if there are none.
-  core::Tensor edge_features() const;
+  core::Tensor edge_features() const override;
   core::Index num_edge_features() const { return edge_feature_cols_; }
   const std::vector<std::string>& partition_names() const { return partition_names_; }
   /// Throws UsageError if there is none of that name.

@@ -60,6 +60,17 @@ struct LayerInfo {
   std::vector<CarriedInfo> carried = {};
   /// Input and output have one width, so a model puts a linear encoder before and a linear head behind.
   bool constant_width = false;
+  /// Whether the model's activation stands behind the layer, where another one or a head follows.
+  bool activated = true;
+  /// The layer only propagates what it gets, as APPNP and SGC do: all widths but the features' are that of the outputs,
+  /// no activation stands between layers or behind them, no head follows, and --residual is refused.
+  bool propagates = false;
+  /// Dense layers before the first one, in a model that has an encoder; of a model that propagates, 0 = none at all.
+  Index encoder_layers = 1;
+  /// The layer reads Block::edge_features(), so the data must have some.
+  bool edge_features = false;
+  /// The layer hears the far end of out-edges too: blocks have Direction::kReversed.
+  bool reversed_edges = false;
 };
 
 /// One layer of a model. Immutable after construction (parameters are the model's); forward() may run on several tapes.

@@ -120,6 +120,14 @@ Linear LayerSetup::linear(std::string_view name, const LinearOptions& options) {
   return {weight, bias};
 }
 
+core::SourceTransform operator|(core::SourceTransform transform, const Linear& weight) {
+  if (weight.bias() != nullptr) {
+    throw Error(fmt::format("'{}' is a source transform, which has no bias; declare it with {{.bias = false}}",
+                            weight.weight().name));
+  }
+  return std::move(transform) | core::projection(weight.weight());
+}
+
 namespace {
 
 bool projects_own_rows(const Tape& tape, Var x, const Linear& weight) {
@@ -138,9 +146,23 @@ core::Sources projected_sources(Tape& tape, const Block& block, const State& in,
   return block.sources(tape, weight(tape, core::dropout(tape, in.x, in.rate, block.own_ids())));
 }
 
+Projected project_sources(Tape& tape, const Block& block, const State& in, const Linear& weight) {
+  const std::uint64_t random_op = tape.random_ops();
+  if (projects_own_rows(tape, in.x, weight)) {
+    const Var own = core::dropout(tape, in.x, in.rate, block.own_ids());
+    return {block.sources(tape, weight(tape, own)), own};
+  }
+  const core::Sources sources = projected_sources(tape, block, in, weight);
+  return {sources, core::dropout_again(tape, in.x, in.rate, block.own_ids(), random_op)};
+}
+
+bool projects_first(const Tape& tape, Var x, const Linear& weight) {
+  return tape.is_sparse(x) || projects_own_rows(tape, x, weight);
+}
+
 Var propagate(Tape& tape, const Block& block, const State& in, const core::AdjacencySpec& matrix,
               const Linear& weight) {
-  if (tape.is_sparse(in.x) || projects_own_rows(tape, in.x, weight)) {
+  if (projects_first(tape, in.x, weight)) {
     const core::Sources z = projected_sources(tape, block, in, Linear(weight.weight(), nullptr));
     const Var y = core::sum(tape, block, core::src(z) * matrix);
     return weight.bias() != nullptr ? core::add_bias(tape, y, *weight.bias()) : y;

@@ -48,6 +48,8 @@ class LayerSetup {
     Index num_layers = 1;
     /// Whether its output is the model's (no head follows).
     bool is_output = false;
+    /// Columns of the edge features, for a layer that declares them.
+    Index edge_width = 0;
     core::DType dtype = core::DType::kFloat32;
     core::MemoryPool* pool = nullptr;
     core::ParameterGroup group = core::ParameterGroup::kConvolution;
@@ -80,10 +82,26 @@ class LayerSetup {
   core::ParameterList& parameters_;
 };
 
+/// A projection by `weight` as a step of a source transform: `dropout(rate) | weight`. Throws Error if it has a bias.
+core::SourceTransform operator|(core::SourceTransform transform, const Linear& weight);
+
 /// The sources of dropout(x) W: by the order that is exact and cheapest. Without history, narrow outputs are projected
 /// on the own rows, so that exchanges carry the fewer columns; with history, or for sparse or narrow inputs, the
 /// projection is a source transform. `weight` must have no bias.
 core::Sources projected_sources(Tape& tape, const Block& block, const State& in, const Linear& weight);
+
+/// What a layer gets that needs its own rows both projected and not.
+struct Projected {
+  core::Sources sources;
+  /// dropout(x) of the own rows, with the masks of `sources`.
+  Var own;
+};
+/// projected_sources(), and what was projected. `weight` must have no bias.
+Projected project_sources(Tape& tape, const Block& block, const State& in, const Linear& weight);
+
+/// Whether a product with `weight` had better stand before a linear aggregation than behind it: then the sources are
+/// projected_sources().
+bool projects_first(const Tape& tape, Var x, const Linear& weight);
 
 /// (A dropout(x)) W + b or A (dropout(x) W) + b, whichever is cheaper by shapes and sound under history; A from
 /// `matrix`.

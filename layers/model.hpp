@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "laminar/core/dataset.hpp"
@@ -11,6 +12,33 @@
 #include "laminar/layers/layer_setup.hpp"
 
 namespace laminar::layers {
+
+/// What stands between a layer and the activation behind it, or, in a residual net, at the head of each block.
+enum class Norm : std::uint8_t {
+  kDefault,  ///< kLayer in residual nets, kNone elsewhere
+  kNone,     ///< nothing
+  kLayer,    ///< each row by itself; Ba, Kiros and Hinton 2016
+  kBatch,    ///< each column over all vertices; Ioffe and Szegedy 2015. Not under history.
+};
+
+/// "default", "none", "layer", "batch".
+std::string_view name_of(Norm norm);
+/// The inverse. Throws UsageError, naming those there are.
+Norm norm_from_name(std::string_view name);
+
+/// What the head of a net reads: the last layer's embedding, or those of all layers put together (jumping knowledge; Xu
+/// et al. 2018).
+enum class Jumping : std::uint8_t {
+  kNone,  ///< the last one
+  kCat,   ///< side by side
+  kMax,   ///< the largest, column by column
+  kSum,   ///< their sum
+};
+
+/// "none", "cat", "max", "sum".
+std::string_view name_of(Jumping jumping);
+/// The inverse. Throws UsageError, naming those there are.
+Jumping jumping_from_name(std::string_view name);
 
 /// Everything that defines a model, beside the dataset it is for.
 struct ModelOptions {
@@ -27,6 +55,9 @@ struct ModelOptions {
   core::Activation activation = core::Activation::kRelu;
   /// Pre-activation residual blocks: x + conv(dropout(activation(layer_norm(x)))).
   bool residual = false;
+  Norm norm = Norm::kDefault;
+  /// A net with jumping knowledge has a linear head on `layers` convolutions of width `hidden`.
+  Jumping jumping = Jumping::kNone;
   /// Divide each vertex's features by the sum of their absolute values first (rows of zeros stay).
   bool normalize_features = false;
   /// How weights start; nothing = as each layer says (Glorot).
@@ -63,10 +94,13 @@ class Model {
   Index num_outputs() const;
   /// Columns of the embedding that layer l gives to the next; of the last one, num_outputs().
   Index width_after(Index l) const;
-  /// Tensors that travel beside the embedding.
+  /// Tensors that travel beside the embedding, and the columns of each.
   Index num_carried() const;
+  Index carried_width(Index i) const;
   /// Whether all of them are constant: then encode() gives them in any stage.
   bool carried_is_constant() const;
+  /// Whether layers need the rows of all vertices at once, beyond their sources: then a stage can't work on chunks.
+  bool needs_all_rows() const;
   /// Whether a dense layer stands before the first one.
   bool has_encoder() const;
   /// The layer that parameter i of parameters() belongs to, -1 for encoder and head; whether it is the encoder's.

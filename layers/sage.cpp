@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "laminar/core/elementwise.hpp"
 #include "laminar/core/linear.hpp"
 #include "laminar/core/rows.hpp"
@@ -6,26 +8,36 @@
 namespace laminar::layers {
 namespace {
 
-/// y_i = x_i W_self + AGG_{j -> i} x_j W_neighbour + b, AGG the mean or, column by column, the maximum over in-edges.
-/// Hamilton, Ying and Leskovec 2017, Algorithm 1 (concatenation written as a sum, no normalisation of the output).
+/// y_i = x_i W_self + AGG_{j -> i} h_j W_neighbour + b, AGG the mean or, column by column, the maximum over in-edges,
+/// h = x; with the aggregator `pool` the maximum of h = relu(x W_pool + b_pool), as wide as the output. Hamilton, Ying
+/// and Leskovec 2017, Algorithm 1 (concatenation written as a sum, no normalisation of the output).
 class SageLayer final : public Layer {
  public:
   static LayerInfo info() {
     return {.name = "sage",
-            .summary = "a self term beside the mean or maximum of the neighbours",
+            .summary =
+                "a self term beside the mean or maximum of the neighbours, or the maximum of what they are made into",
             .paper = "Hamilton, Ying and Leskovec 2017, Algorithm 1",
             .options = {{.name = "aggregator",
                          .kind = OptionKind::kChoice,
                          .default_value = "mean",
                          .help = "how neighbours are put together",
-                         .choices = {"mean", "max"}}}};
+                         .choices = {"mean", "max", "pool"}}}};
   }
   explicit SageLayer(LayerSetup& s)
-      : self_(s.linear("self", {.bias = false})),
-        neighbour_(s.linear("neighbour")),
-        is_max_(s.choice("aggregator") == "max") {}
+      : is_max_(s.choice("aggregator") == "max"),
+        pool_(s.choice("aggregator") == "pool" ? std::optional(s.linear("pool")) : std::nullopt),
+        self_(s.linear("self", {.bias = false})),
+        neighbour_(s.linear("neighbour", {.in = pool_ ? s.out_width() : s.in_width()})) {}
 
   State forward(Tape& tape, const Block& block, State in) const override {
+    if (pool_) {
+      const Projected z = project_sources(tape, block, in, Linear(pool_->weight(), nullptr));
+      const Var h = core::activate(tape, core::add_bias(tape, z.sources.rows, *pool_->bias()), core::Activation::kRelu);
+      const Var m = core::max(tape, block, core::src({h, z.sources.own}));
+      in.x = core::add(tape, self_(tape, z.own), neighbour_(tape, m));
+      return in;
+    }
     const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(in.rate));
     in.x = core::add(tape, self_(tape, x.own), neighbours(tape, block, x));
     return in;
@@ -47,8 +59,9 @@ class SageLayer final : public Layer {
     return neighbour_(tape, core::mean(tape, block, core::src(x)));
   }
 
-  Linear self_, neighbour_;
   bool is_max_;
+  std::optional<Linear> pool_;
+  Linear self_, neighbour_;
 };
 LAMINAR_LAYER(SageLayer)
 

@@ -53,14 +53,19 @@ core::Graph Layout::renumber(const core::Graph& graph) const {
   for (Index v = 0; v < n; ++v) offsets[v + 1] = offsets[v] + graph.in_degree(old_of_[v]);
   std::vector<VertexId> sources(static_cast<std::size_t>(graph.num_edges()));
   std::vector<double> weights(graph.weighted() ? sources.size() : 0);
+  const auto marks = graph.in_reversed();
+  std::vector<std::uint8_t> reversed(marks.size());
   for (Index v = 0; v < n; ++v) {
     EdgeId at = offsets[v];
     for (EdgeId e = graph.in_offsets()[old_of_[v]]; e < graph.in_offsets()[old_of_[v] + 1]; ++e, ++at) {
       sources[at] = new_of_[graph.in_sources()[e]];
       if (graph.weighted()) weights[at] = graph.in_weights()[e];
+      if (!marks.empty()) reversed[at] = marks[e];
     }
   }
-  return core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), graph.directed());
+  return core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), graph.directed(),
+                                  std::move(reversed))
+      .with_edge_features(graph.edge_features());
 }
 
 }  // namespace laminar::partition

@@ -8,6 +8,7 @@
 #include "laminar/core/parallel.hpp"
 #include "laminar/pipeline/communicator.hpp"
 #include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
@@ -43,7 +44,8 @@ struct Sample {
 };
 
 /// The first slices of `cut`, up to about kSampleCost units, with the edges among them.
-Sample take_sample(const CutGraph& cut, std::span<const double> slices, double dense_cost) {
+Sample take_sample(const CutGraph& cut, std::span<const double> slices, double dense_cost,
+                   const layers::ModelOptions& model, const core::DatasetSchema& schema) {
   const partition::Layout& layout = cut.layout;
   Index count = 0;
   double sum = 0;
@@ -62,13 +64,19 @@ Sample take_sample(const CutGraph& cut, std::span<const double> slices, double d
   }
   std::vector<core::EdgeId> offsets{0};
   std::vector<core::VertexId> sources;
+  std::vector<std::uint8_t> reversed;
+  const auto marks = cut.graph.in_reversed();
   for (Index v = 0; v < n; ++v) {
     for (core::EdgeId e = cut.graph.in_offsets()[v]; e < cut.graph.in_offsets()[v + 1]; ++e) {
-      if (cut.graph.in_sources()[e] < n) sources.push_back(cut.graph.in_sources()[e]);
+      if (cut.graph.in_sources()[e] >= n) continue;
+      sources.push_back(cut.graph.in_sources()[e]);
+      if (!marks.empty()) reversed.push_back(marks[e]);
     }
     offsets.push_back(static_cast<core::EdgeId>(sources.size()));
   }
-  const auto graph = core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), {}, true);
+  const auto graph = stand_in_graph(
+      model, schema,
+      core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), {}, true, std::move(reversed)));
   const partition::Partition parts{1, std::vector<std::int32_t>(static_cast<std::size_t>(n), 0)};
   std::vector<Index> rank(static_cast<std::size_t>(n));
   for (Index v = 0; v < n; ++v) rank[v] = v;
@@ -173,7 +181,7 @@ double dense_cost_of(const layers::ModelOptions& model) {
 Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                       const Plan& plan, std::span<const double> slices) {
   using Kind = Step::Kind;
-  const Sample sample = take_sample(*plan.cut, slices, dense_cost_of(model));
+  const Sample sample = take_sample(*plan.cut, slices, dense_cost_of(model), model, data.schema());
   const bool history = plan.history.staleness > 0 && sample.units.size() > 1;
   const bool half_steps = !history && sample.units.size() > 1;
   HistoryOptions options_here = plan.history;
@@ -241,10 +249,10 @@ Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& da
 double measure_speedup(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                        int threads) {
   if (threads <= 1) return 1;
-  const auto graph = data.graph();
+  const auto graph = model_graph(model, data);
   const CutGraph cut(partition::Layout(graph->num_vertices()), *graph);
   const double dense_cost = dense_cost_of(model);
-  const Sample sample = take_sample(cut, slice_costs(cut, dense_cost), dense_cost);
+  const Sample sample = take_sample(cut, slice_costs(cut, dense_cost), dense_cost, model, data.schema());
   HistoryOptions exact;
   exact.staleness = 0;
   const auto time_with = [&](int count) {

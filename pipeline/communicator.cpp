@@ -312,6 +312,22 @@ std::vector<std::string> Communicator::gather_text(const std::string& text, Caus
   return texts;
 }
 
+std::vector<std::string> Communicator::gather_text_at_first(const std::string& text, Cause cause) {
+  if (rank() != 0) {
+    impl_->send_bytes(0, kGatherTag, bytes_of(text), cause);
+    return {};
+  }
+  std::vector<std::string> texts{text};
+  for (Index from = 1; from < size(); ++from) texts.push_back(text_of(impl_->receive_bytes(from, kGatherTag)));
+  return texts;
+}
+
+void Communicator::send_bytes(Index to, const Tag& tag, Bytes message, Cause cause) {
+  impl_->send_bytes(to, tag, std::move(message), cause);
+}
+
+Bytes Communicator::receive_bytes(Index from, const Tag& tag) { return impl_->receive_bytes(from, tag); }
+
 std::string Communicator::broadcast_text(const std::string& text, Cause cause) {
   if (rank() != 0) return text_of(impl_->receive_bytes(0, kBroadcastTag));
   for (Index to = 1; to < size(); ++to) impl_->send_bytes(to, kBroadcastTag, bytes_of(text), cause);

@@ -66,10 +66,15 @@ class Communicator {
   std::map<std::int32_t, core::Tensor> feedback() const;
   void restore_feedback(std::map<std::int32_t, core::Tensor> feedback);
 
+  /// Bytes as they are, under a tag of the caller's.
+  void send_bytes(Index to, const Tag& tag, Bytes message, Cause cause);
+  Bytes receive_bytes(Index from, const Tag& tag);
+
   /// Small things, natively, under Cause::kOther unless said otherwise: the sum in rank order of a few numbers; all
-  /// devices' text, at every device; rank 0's text, at every device.
+  /// devices' text, at every device, or at device 0 only (the others get none); rank 0's text, at every device.
   std::vector<double> sum(std::span<const double> values, Cause cause = Cause::kOther);
   std::vector<std::string> gather_text(const std::string& text, Cause cause = Cause::kOther);
+  std::vector<std::string> gather_text_at_first(const std::string& text, Cause cause = Cause::kOther);
   std::string broadcast_text(const std::string& text, Cause cause = Cause::kOther);
 
   /// What this device has sent so far.

@@ -18,6 +18,8 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                 {"input_dropout", m.input_dropout},
                 {"activation", core::name_of(m.activation)},
                 {"residual", m.residual},
+                {"norm", layers::name_of(m.norm)},
+                {"jumping", layers::name_of(m.jumping)},
                 {"normalize_features", m.normalize_features},
                 {"initializer", m.initializer ? std::string(core::name_of(*m.initializer)) : "default"},
                 {"precision", core::name_of(m.precision)},
@@ -60,7 +62,14 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                              {"refresh_every", h.refresh_every},
                              {"smoothing", h.smoothing},
                              {"freeze", h.freeze},
+                             {"history_dtype", name_of(h.dtype)},
+                             {"stale_halos", d.halo.stale},
+                             {"halo_smoothing", d.halo.row_smoothing},
+                             {"halo_gradient_smoothing", d.halo.gradient_smoothing},
+                             {"boundary_rate", d.halo.rate},
+                             {"fidelity_every", d.fidelity_every},
                              {"stage_cut_even", d.stage_cut.even},
+                             {"stage_cut_measured", d.stage_cut.measured},
                              {"stage_cut", d.stage_cut.at},
                              {"partition", d.partition},
                              {"overlap", d.overlap},
@@ -82,6 +91,11 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     model.at("input_dropout").get_to(m.input_dropout);
     m.activation = core::activation_from_name(model.at("activation").get<std::string>());
     model.at("residual").get_to(m.residual);
+    // Younger than the first checkpoints.
+    m.norm =
+        model.contains("norm") ? layers::norm_from_name(model.at("norm").get<std::string>()) : layers::Norm::kDefault;
+    m.jumping = model.contains("jumping") ? layers::jumping_from_name(model.at("jumping").get<std::string>())
+                                          : layers::Jumping::kNone;
     model.at("normalize_features").get_to(m.normalize_features);
     const auto initializer = model.at("initializer").get<std::string>();
     m.initializer.reset();
@@ -120,7 +134,7 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     training.at("patience").get_to(t.patience);
 
     DistributionOptions& d = t.distribution;
-    d = {};
+    d = DistributionOptions();
     if (!all.contains("distribution")) return;
     const json& distribution = all.at("distribution");
     distribution.at("stages").get_to(d.topology.stages);
@@ -135,6 +149,19 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     distribution.at("refresh_every").get_to(h.refresh_every);
     distribution.at("smoothing").get_to(h.smoothing);
     distribution.at("freeze").get_to(h.freeze);
+    // What is younger than the first checkpoints of several devices.
+    const auto newer = [&](const char* name, auto& value) {
+      if (distribution.contains(name)) distribution.at(name).get_to(value);
+    };
+    if (distribution.contains("history_dtype")) {
+      h.dtype = store_type_from_name(distribution.at("history_dtype").get<std::string>());
+    }
+    newer("stage_cut_measured", d.stage_cut.measured);
+    newer("fidelity_every", d.fidelity_every);
+    newer("stale_halos", d.halo.stale);
+    newer("halo_smoothing", d.halo.row_smoothing);
+    newer("halo_gradient_smoothing", d.halo.gradient_smoothing);
+    newer("boundary_rate", d.halo.rate);
     distribution.at("stage_cut_even").get_to(d.stage_cut.even);
     distribution.at("stage_cut").get_to(d.stage_cut.at);
     distribution.at("partition").get_to(d.partition);

@@ -13,6 +13,7 @@
 #include "laminar/pipeline/calibration.hpp"
 #include "laminar/pipeline/device_program.hpp"
 #include "laminar/pipeline/link_probe.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/part_map.hpp"
 
 namespace laminar::pipeline {
@@ -148,7 +149,7 @@ struct CostModel::Impl {
 
 CostModel::CostModel(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                      DeviceSetting setting)
-    : impl_(new Impl{model, data, options, std::move(setting), data.graph(), {}, {}, {}, {}, {}}) {
+    : impl_(new Impl{model, data, options, std::move(setting), model_graph(model, data), {}, {}, {}, {}, {}}) {
   impl_->message = measure_messages(options.distribution.compression.stage, model.precision);
 }
 

@@ -8,8 +8,9 @@ namespace laminar::pipeline {
 using core::Tensor;
 
 DeviceExchange::DeviceExchange(const Features& constants, std::vector<std::unique_ptr<ExactTable>>& exact,
-                               std::vector<std::unique_ptr<HistoryTable>>& history)
-    : constants_(constants), exact_(exact), history_(history) {}
+                               std::vector<std::unique_ptr<HistoryTable>>& history,
+                               std::vector<std::unique_ptr<StaleHalo>>& stale)
+    : constants_(constants), exact_(exact), history_(history), stale_(stale) {}
 
 void DeviceExchange::begin(const Call& call) {
   call_ = call;
@@ -41,6 +42,8 @@ Tensor DeviceExchange::sources(const core::Block&, const Tensor& own, bool const
       history_[layer]->preload(rows);
       return rows;
     }
+    case Mode::kStale:
+      return stale_[layer]->pass(slice, own);
     case Mode::kPass:
     case Mode::kHistory:
       break;

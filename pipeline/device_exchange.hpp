@@ -3,15 +3,17 @@
 #include <memory>
 #include <vector>
 
+#include "laminar/core/forward_left.hpp"
 #include "laminar/core/tape.hpp"
 #include "laminar/pipeline/exact_table.hpp"
 #include "laminar/pipeline/features.hpp"
 #include "laminar/pipeline/history_table.hpp"
+#include "laminar/pipeline/stale_halo.hpp"
 
 namespace laminar::pipeline {
 
 /// Thrown by DeviceExchange when a layer has come to its source rows and only those were wanted.
-struct Published {};
+struct Published : core::ForwardLeft {};
 
 /// The executor's end of Block::sources(): from tables, halos or history, as the step that runs asks for.
 class DeviceExchange final : public core::SourceExchange {
@@ -22,6 +24,7 @@ class DeviceExchange final : public core::SourceExchange {
     kRead,     ///< read what was published
     kHistory,  ///< fresh or historical rows
     kRefresh,  ///< as kPass, and fill the history with what comes
+    kStale,    ///< as kPass, with the halo of the last epoch
   };
   /// What a layer's sources turned out to be.
   enum class Kind : std::uint8_t { kNone, kConstant, kLearnt };
@@ -38,7 +41,7 @@ class DeviceExchange final : public core::SourceExchange {
   /// `constants`: input features of all table rows, for models whose first layer reads them. Tables are by layer; null
   /// where the device does not hold it. All must outlive the exchange.
   DeviceExchange(const Features& constants, std::vector<std::unique_ptr<ExactTable>>& exact,
-                 std::vector<std::unique_ptr<HistoryTable>>& history);
+                 std::vector<std::unique_ptr<HistoryTable>>& history, std::vector<std::unique_ptr<StaleHalo>>& stale);
 
   void begin(const Call& call);
   /// Of the last call.
@@ -53,6 +56,7 @@ class DeviceExchange final : public core::SourceExchange {
   const Features& constants_;
   std::vector<std::unique_ptr<ExactTable>>& exact_;
   std::vector<std::unique_ptr<HistoryTable>>& history_;
+  std::vector<std::unique_ptr<StaleHalo>>& stale_;
   Call call_;
   Kind kind_ = Kind::kNone;
   /// Sparse constants of each slice that is not the whole part, made once. By chunk.

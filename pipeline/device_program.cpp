@@ -1,10 +1,12 @@
 #include "laminar/pipeline/device_program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
 #include "laminar/core/tape.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/part_map.hpp"
 
 namespace laminar::pipeline {
@@ -148,6 +150,9 @@ class Writer {
   }
   void receive(Index from, const Tag& tag, Index count, Cause cause) {
     program_.push_back(Operation::receive(from, tag));
+    unpack(count, cause);
+  }
+  void unpack(Index count, Cause cause) {
     compute(costs_.message_ms + copies(cause) * costs_.number_ms * static_cast<double>(count));
   }
 
@@ -167,8 +172,8 @@ class Writer {
       ++tag.item;
     };
     move(shape_.width_after[boundary - 1]);
-    const Index carried = plan_.recompute_carried ? 0 : shape_.num_carried;
-    for (Index i = 0; i < carried; ++i) move(shape_.carried_width);
+    if (plan_.recompute_carried) return;
+    for (const Index columns : shape_.carried_widths) move(columns);
   }
 
   Tag halo_tag(Tag::Kind kind, Index chunk, Index layer) const {
@@ -193,12 +198,23 @@ class Writer {
     for (Index q = 0; q < place_.num_parts; ++q) {
       if (q == place_.part) continue;
       const Index rows = halo_rows(q, chunk, !gradients);
-      if (rows > 0) receive(place_.stage * place_.num_parts + q, tag, rows * cols, cause);
+      if (rows == 0) continue;
+      if (plan_.halo.stale) {
+        // It came in the last epoch.
+        unpack(rows * cols, cause);
+      } else {
+        receive(place_.stage * place_.num_parts + q, tag, rows * cols, cause);
+      }
     }
   }
   /// Rows of `chunk` that part q holds and this one reads, or the other way round.
   Index halo_rows(Index q, Index chunk, bool theirs) const {
-    return theirs ? map_.rows_from(q, chunk).size() : static_cast<Index>(map_.rows_for(q, chunk).size());
+    const Index rows = theirs ? map_.rows_from(q, chunk).size() : static_cast<Index>(map_.rows_for(q, chunk).size());
+    return plan_.halo.samples() ? std::lround(plan_.halo.rate * static_cast<double>(rows)) : rows;
+  }
+  Index halo_width(Index layer, bool gradients) const {
+    if (plan_.halo.stale) return shape_.stale_halo[layer];
+    return gradients ? shape_.halo_backward[layer] : shape_.halo_forward[layer];
   }
 
   void write_step(const Step& step) {
@@ -231,16 +247,16 @@ class Writer {
     switch (step.kind) {
       case Kind::kForward:
         for (Index layer = step.layer_begin; layer < step.layer_end; ++layer) {
-          halo_out(chunk, layer, shape_.halo_forward[layer], false);
-          halo_in(chunk, layer, shape_.halo_forward[layer], false);
+          halo_out(chunk, layer, halo_width(layer, false), false);
+          halo_in(chunk, layer, halo_width(layer, false), false);
           compute(Kind::kForward, layer, chunk);
         }
         break;
       case Kind::kBackward:
         for (Index layer = step.layer_end - 1; layer >= step.layer_begin; --layer) {
           compute(Kind::kBackward, layer, chunk, kShareToSources);
-          halo_out(chunk, layer, shape_.halo_backward[layer], true);
-          halo_in(chunk, layer, shape_.halo_backward[layer], true);
+          halo_out(chunk, layer, halo_width(layer, true), true);
+          halo_in(chunk, layer, halo_width(layer, true), true);
           compute(Kind::kBackward, layer, chunk, 1 - kShareToSources);
         }
         break;
@@ -371,8 +387,7 @@ TrafficShape traffic_shape(const layers::ModelOptions& options, const core::Data
   TrafficShape shape;
   const layers::Model model(options, schema);
   shape.dtype = options.precision;
-  shape.num_carried = model.num_carried();
-  shape.carried_width = options.hidden;
+  for (Index i = 0; i < model.num_carried(); ++i) shape.carried_widths.push_back(model.carried_width(i));
   shape.weights.assign(static_cast<std::size_t>(model.num_layers()), 0);
   for (std::size_t i = 0; i < model.parameters().size(); ++i) {
     const Index numbers = model.parameters()[i]->value.size();
@@ -381,25 +396,33 @@ TrafficShape traffic_shape(const layers::ModelOptions& options, const core::Data
     (layer >= 0 ? shape.weights[layer] : encodes ? shape.encoder_weights : shape.head_weights) += numbers;
   }
   // One vertex with an edge to itself is a graph on which every layer can be recorded.
-  const core::Graph graph = core::Graph::from_in_csr(1, {0, 1}, {0}, {}, true);
+  const core::Graph graph = stand_in_graph(options, schema, core::Graph::from_in_csr(1, {0, 1}, {0}, {}, true));
   const core::Block block = core::Block::whole(graph);
   const auto pool = core::MemoryPool::create();
   std::vector<Tensor> state{Tensor::zeros(1, schema.num_features, options.precision, pool.get())};
   for (Index l = 0; l < model.num_layers(); ++l) {
     shape.width_after.push_back(model.width_after(l));
+    const auto record = [&](WidthProbe& probe, bool as_history) {
+      core::Tape tape({.pool = pool,
+                       .dtype = options.precision,
+                       .record = false,
+                       .history = as_history,
+                       .layer = static_cast<std::uint64_t>(l),
+                       .exchange = &probe});
+      layers::State in;
+      in.x = tape.input(state.front(), l > 0);
+      for (std::size_t i = 1; i < state.size(); ++i) in.carried.push_back(tape.input(state[i], true));
+      const layers::State out = model.forward(l, tape, block, std::move(in));
+      std::vector<Tensor> values{tape.value(out.x)};
+      for (const core::Var v : out.carried) values.push_back(tape.value(v));
+      return values;
+    };
+    // Stale rows travel as history does, without weights, but are transformed by those who read them.
+    WidthProbe stale(false);
+    record(stale, true);
+    shape.stale_halo.push_back(stale.forward);
     WidthProbe probe(history);
-    core::Tape tape({.pool = pool,
-                     .dtype = options.precision,
-                     .record = false,
-                     .history = history,
-                     .layer = static_cast<std::uint64_t>(l),
-                     .exchange = &probe});
-    layers::State in;
-    in.x = tape.input(state.front(), l > 0);
-    for (std::size_t i = 1; i < state.size(); ++i) in.carried.push_back(tape.input(state[i], true));
-    const layers::State out = model.forward(l, tape, block, std::move(in));
-    state = {tape.value(out.x)};
-    for (const core::Var v : out.carried) state.push_back(tape.value(v));
+    state = record(probe, history);
     shape.halo_forward.push_back(probe.forward);
     shape.halo_backward.push_back(probe.backward);
   }

@@ -16,10 +16,11 @@ struct TrafficShape {
   /// that are fetched once.
   std::vector<Index> halo_forward;
   std::vector<Index> halo_backward;
-  /// By layer: columns that it gives to the next; carried tensors, each of `carried_width`.
+  /// The same, either way, where halos are stale.
+  std::vector<Index> stale_halo;
+  /// By layer: columns that it gives to the next; then of each carried tensor.
   std::vector<Index> width_after;
-  Index num_carried = 0;
-  Index carried_width = 0;
+  std::vector<Index> carried_widths;
   /// Learnt numbers by layer, and of encoder and head.
   std::vector<Index> weights;
   Index encoder_weights = 0;
@@ -54,7 +55,7 @@ struct EpochPrograms {
 };
 
 /// Programs that send what Executor and DeviceTrainer would under `plan` in an epoch with this order, and compute as
-/// long as `costs` say. A pure function.
+/// long as `costs` say. Of sampled halos (HaloOptions::rate) the mean, to a row a message. A pure function.
 EpochPrograms make_programs(const Plan& plan, const TrafficShape& shape, const StepCosts& costs,
                             std::span<const double> slice_costs, const CompressionOptions& compression,
                             const ChunkOrder& order);

@@ -1,6 +1,7 @@
 #include "laminar/pipeline/device_trainer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/pipeline/device_report.hpp"
 #include "laminar/pipeline/history_state.hpp"
+#include "laminar/pipeline/predictor.hpp"
 #include "laminar/pipeline/statistics.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 #include "laminar/pipeline/tensor_bytes.hpp"
@@ -59,6 +61,25 @@ double sum_of_squares(const Tensor& t) {
   return sum;
 }
 
+/// a . b, |a|^2, |b|^2, |a - b|^2 and 1.
+std::array<double, 5> compare(const Tensor& a, const Tensor& b) {
+  std::array<double, 5> sums{0, 0, 0, 0, 1};
+  core::dispatch(a.dtype(), [&]<class T>(T) {
+    const T* x = a.data<T>();
+    const T* y = b.data<T>();
+    const auto sum = [&](auto&& term) {
+      return core::parallel_sum(a.size(), 1 << 14, [&](Index begin, Index end) {
+        double s = 0;
+        for (Index i = begin; i < end; ++i) s += term(static_cast<double>(x[i]), static_cast<double>(y[i]));
+        return s;
+      });
+    };
+    sums = {sum([](double p, double q) { return p * q; }), sum([](double p, double) { return p * p; }),
+            sum([](double, double q) { return q * q; }), sum([](double p, double q) { return (p - q) * (p - q); }), 1};
+  });
+  return sums;
+}
+
 std::vector<core::VertexId> file_ids(const partition::Layout& layout, const Range& range) {
   const auto first = layout.file_ids().begin() + range.begin;
   return {first, first + range.size()};
@@ -90,6 +111,7 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     setup.features = load_device_features(data.features(), model_, *plan.cut, place_,
                                           needs_features(model_, place_, plan.recompute_carried), pool_.get());
     setup.history = plan.history;
+    setup.halo = plan.halo;
     setup.recompute_carried = plan.recompute_carried;
     setup.communicator = communicator_.get();
     setup.pool = pool_;
@@ -117,19 +139,18 @@ std::vector<Index> DeviceTrainer::peers(bool all_stages) const {
   return group;
 }
 
-void DeviceTrainer::reduce_layer(Index layer) {
+void DeviceTrainer::reduce_layer(Index layer, Cause cause) {
   if (place_.num_parts == 1) return;
   std::vector<Tensor> gradients;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (model_.layer_of(static_cast<Index>(i)) == layer) gradients.push_back(parameters_[i]->gradient);
   }
   if (gradients.empty()) return;
-  communicator_->begin_all_reduce(peers(false), static_cast<std::int32_t>(layer), std::move(gradients),
-                                  Cause::kWeights);
+  communicator_->begin_all_reduce(peers(false), static_cast<std::int32_t>(layer), std::move(gradients), cause);
   communicator_->progress();
 }
 
-void DeviceTrainer::reduce_dense() {
+void DeviceTrainer::reduce_dense(Cause cause) {
   if (communicator_ == nullptr) return;
   std::vector<Tensor> encoder, head;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -139,10 +160,10 @@ void DeviceTrainer::reduce_dense() {
   }
   const bool shared = input_.plan.recompute_carried;
   if (!encoder.empty() && (shared || place_.num_parts > 1)) {
-    communicator_->begin_all_reduce(peers(shared), kEncoderBucket, std::move(encoder), Cause::kWeights);
+    communicator_->begin_all_reduce(peers(shared), kEncoderBucket, std::move(encoder), cause);
   }
   if (!head.empty() && place_.num_parts > 1) {
-    communicator_->begin_all_reduce(peers(false), kHeadBucket, std::move(head), Cause::kWeights);
+    communicator_->begin_all_reduce(peers(false), kHeadBucket, std::move(head), cause);
   }
   communicator_->finish_all_reduces();
 }
@@ -167,6 +188,50 @@ double DeviceTrainer::compute_gradients(Index epoch) {
   return local;
 }
 
+void DeviceTrainer::measure_fidelity(Index epoch, EpochRecord& record) {
+  Stopwatch watch;
+  std::vector<Tensor> trained;
+  for (const core::Parameter* p : parameters_) {
+    trained.push_back(p->gradient.clone(pool_.get(), core::MemoryPurpose::kGradients));
+  }
+  core::zero_gradients(model_.parameters());
+  executor_->run_exact(input_.options.seed, epoch, [&](Index, const Tensor& outputs, Tensor& gradient) {
+    const Targets& t = part_targets_;
+    return task_loss(t.labels, outputs, t.train, static_cast<double>(input_.targets.train.size()), &gradient);
+  });
+  for (Index l = place_.layer_end - 1; l >= place_.layer_begin; --l) reduce_layer(l, Cause::kEvaluation);
+  reduce_dense(Cause::kEvaluation);
+  // By layer, then of all: g . exact, |g|^2, |exact|^2, |g - exact|^2, and how many parameters.
+  constexpr std::size_t kSums = 5;
+  const auto num_layers = static_cast<std::size_t>(model_.num_layers());
+  std::vector<double> sums(kSums * (num_layers + 1), 0);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Index layer = model_.layer_of(static_cast<Index>(i));
+    // Every parameter counts once: on the first part, and the encoder's on the first stage.
+    if (place_.part == 0 && (place_.is_first() || !model_.is_of_encoder(static_cast<Index>(i)))) {
+      const std::array<double, kSums> of = compare(trained[i], parameters_[i]->gradient);
+      for (std::size_t k = 0; k < kSums; ++k) {
+        if (layer >= 0) sums[kSums * static_cast<std::size_t>(layer) + k] += of[k];
+        sums[kSums * num_layers + k] += of[k];
+      }
+    }
+    parameters_[i]->gradient.copy_from(trained[i]);
+  }
+  if (communicator_ != nullptr) sums = communicator_->sum(sums, Cause::kEvaluation);
+  for (std::size_t l = 0; l <= num_layers; ++l) {
+    const double* s = sums.data() + kSums * l;
+    GradientFidelity f{kUndefined, kUndefined};
+    if (s[4] > 0 && s[2] > 0) f = {s[1] > 0 ? s[0] / std::sqrt(s[1] * s[2]) : kUndefined, std::sqrt(s[3] / s[2])};
+    if (s[4] > 0 && s[2] == 0 && s[1] == 0) f = {1, 0};
+    if (l == num_layers) {
+      record.fidelity = f;
+    } else {
+      record.layer_fidelity.push_back(f);
+    }
+  }
+  record.fidelity_ms = watch.lap_ms();
+}
+
 double DeviceTrainer::clip() {
   if (communicator_ == nullptr) return core::clip_gradients(parameters_, input_.options.clip_norm);
   // Every parameter counts once: on the first part, and the encoder's on the first stage.
@@ -186,7 +251,6 @@ EpochRecord DeviceTrainer::train_epoch(Index done) {
   record.epoch = done + 1;
   record.learning_rate = core::learning_rate(options.learning_rate, done, options.epochs);
   record.gradient_norm = kUndefined;
-  const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
   const double waited = communicator_ == nullptr ? 0 : communicator_->wait_ms();
   const double sent = communicator_ == nullptr ? 0 : communicator_->send_ms();
   Stopwatch pass;
@@ -206,7 +270,9 @@ EpochRecord DeviceTrainer::train_epoch(Index done) {
     times.send_ms = communicator_->send_ms() - sent;
     times.busy_ms = pass_ms - times.wait_ms - times.send_ms;
   }
-  share(record, before);
+  const Index every = input_.options.distribution.fidelity_every;
+  if (every > 0 && record.epoch % every == 0) measure_fidelity(done, record);
+  share(record);
   if (!std::isfinite(record.loss)) {
     throw Diverged(
         fmt::format("the training loss is {} in epoch {}; try a smaller --lr, --clip-norm 1, or check the features",
@@ -216,13 +282,13 @@ EpochRecord DeviceTrainer::train_epoch(Index done) {
   if (options.clip_norm > 0) record.gradient_norm = clip();
   optimizer_->step(parameters_, record.learning_rate);
   record.optimizer_ms = step.lap_ms();
-  record.epoch_ms = watch.lap_ms();
+  record.epoch_ms = watch.lap_ms() - record.fidelity_ms;
   return record;
 }
 
-void DeviceTrainer::share(EpochRecord& record, const Ledger& before) {
+void DeviceTrainer::share(EpochRecord& record) {
   const auto num_layers = static_cast<std::size_t>(model_.num_layers());
-  const bool history = input_.plan.history.staleness > 0;
+  const bool history = input_.plan.history.staleness > 0 || input_.plan.halo.stale;
   std::vector<double> differences(num_layers, 0), norms(num_layers, 0);
   if (history) {
     const std::vector<StalenessError> errors = executor_->staleness();
@@ -232,7 +298,8 @@ void DeviceTrainer::share(EpochRecord& record, const Ledger& before) {
     }
   }
   if (communicator_ != nullptr) {
-    const Ledger sent = communicator_->ledger() - before;
+    const Ledger sent = communicator_->ledger() - reported_;
+    reported_ = communicator_->ledger();
     std::vector<double> values{record.loss};
     for (const auto* counts : {&sent.bytes, &sent.messages})
       values.insert(values.end(), counts->begin(), counts->end());
@@ -272,23 +339,35 @@ void DeviceTrainer::evaluate(EpochRecord& record) {
     for (std::size_t i = 0; i < sets.size(); ++i) sets[i].add(outputs, t.labels, *rows[i]);
     val_loss = task_loss(t.labels, outputs, t.val, static_cast<double>(input_.targets.val.size()), nullptr);
   }
-  if (communicator_ != nullptr) {
-    val_loss = communicator_->sum(std::vector<double>{val_loss}, Cause::kEvaluation).front();
+  std::array<double, 3> metrics{};
+  if (communicator_ == nullptr) {
+    for (std::size_t i = 0; i < sets.size(); ++i) metrics[i] = sets[i].value();
+  } else {
+    // A metric may need every vertex's output: that goes to device 0 only, which tells the others what it found.
+    std::vector<double> found{val_loss};
     for (core::MetricAccumulator& set : sets) {
-      const auto packed = communicator_->gather_text(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
+      const auto packed =
+          communicator_->gather_text_at_first(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
       set = accumulator();
       for (const std::string& text : packed) {
         if (!text.empty()) set.merge_packed(from_text(text));
       }
+      found.push_back(place_.device() == 0 ? set.value() : 0);
     }
+    found = communicator_->sum(found, Cause::kEvaluation);
+    val_loss = found.front();
+    std::copy(found.begin() + 1, found.end(), metrics.begin());
+    constexpr auto kCause = static_cast<std::size_t>(Cause::kEvaluation);
     const Ledger sent = communicator_->ledger() - before;
-    std::vector<double> bytes(sent.bytes.begin(), sent.bytes.end());
-    bytes = communicator_->sum(bytes);
-    record.ledger.bytes[static_cast<std::size_t>(Cause::kEvaluation)] +=
-        static_cast<std::uint64_t>(bytes[static_cast<std::size_t>(Cause::kEvaluation)]);
+    reported_.bytes[kCause] += sent.bytes[kCause];
+    reported_.messages[kCause] += sent.messages[kCause];
+    const std::vector<double> counts = communicator_->sum(
+        std::vector<double>{static_cast<double>(sent.bytes[kCause]), static_cast<double>(sent.messages[kCause])});
+    record.ledger.bytes[kCause] += static_cast<std::uint64_t>(counts[0]);
+    record.ledger.messages[kCause] += static_cast<std::uint64_t>(counts[1]);
   }
   record.evaluated = true;
-  record.evaluation = {sets[0].value(), sets[1].value(), sets[2].value(), val_loss};
+  record.evaluation = {metrics[0], metrics[1], metrics[2], val_loss};
   if (is_better(record.evaluation)) {
     best_ = record.evaluation;
     best_epoch_ = record.epoch;
@@ -345,13 +424,25 @@ Confusion DeviceTrainer::confusion_on_test() {
     if (counts[i] != 0) entries.insert(entries.end(), {static_cast<double>(i), static_cast<double>(counts[i])});
   }
   std::fill(counts.begin(), counts.end(), 0);
-  for (const std::string& text : communicator_->gather_text(to_text(entries), Cause::kEvaluation)) {
+  for (const std::string& text : communicator_->gather_text_at_first(to_text(entries), Cause::kEvaluation)) {
     const std::vector<double> pairs = from_text(text);
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
       counts[static_cast<std::size_t>(pairs[i])] += static_cast<std::int64_t>(pairs[i + 1]);
     }
   }
   return counts;
+}
+
+Prediction DeviceTrainer::predict(bool embedding) {
+  Prediction all;
+  arena_.execute([&] {
+    const bool best = !best_weights_.empty();
+    if (best) swap_best_weights();
+    Prediction own = executor_->predict(embedding);
+    if (best) swap_best_weights();
+    all = gather_prediction(communicator_.get(), input_.plan, place_, std::move(own));
+  });
+  return all;
 }
 
 Checkpoint DeviceTrainer::checkpoint() {
@@ -393,11 +484,11 @@ Checkpoint DeviceTrainer::checkpoint() {
   for (std::size_t i = 0; i < lists.size(); ++i) {
     const Tag tag{.kind = Tag::Kind::kControl, .item = static_cast<std::uint8_t>(i + 1)};
     if (place_.device() != 0) {
-      communicator_->transport().send(0, tag, pack(*lists[i]));
+      communicator_->send_bytes(0, tag, pack(*lists[i]), Cause::kOther);
       continue;
     }
     for (Index d = 1; d < input_.plan.num_devices(); ++d) {
-      const std::vector<NamedTensor> share = unpack(communicator_->transport().receive(d, tag));
+      const std::vector<NamedTensor> share = unpack(communicator_->receive_bytes(d, tag));
       lists[i]->insert(lists[i]->end(), share.begin(), share.end());
     }
   }
@@ -532,11 +623,22 @@ TrainResult DeviceTrainer::result(Ending ending) {
   const std::size_t sparse_bytes = executor_->sparse_feature_bytes();
   own.memory.peak_bytes[static_cast<std::size_t>(core::MemoryPurpose::kFeatures)] += sparse_bytes;
   own.memory.peak_bytes_total = pool_->peak_bytes() + sparse_bytes;
+  if (communicator_ != nullptr) {
+    const Ledger& sent = communicator_->ledger();
+    std::vector<double> counts(sent.bytes.begin(), sent.bytes.end());
+    counts.insert(counts.end(), sent.messages.begin(), sent.messages.end());
+    counts = communicator_->sum(counts);
+    for (std::size_t c = 0; c < kNumCauses; ++c) {
+      r.sent.bytes[c] = static_cast<std::uint64_t>(counts[c]);
+      r.sent.messages[c] = static_cast<std::uint64_t>(counts[kNumCauses + c]);
+    }
+  }
   std::vector<DeviceReport> reports;
   if (communicator_ == nullptr) {
     reports.push_back(std::move(own));
   } else {
-    for (const std::string& text : communicator_->gather_text(pack(own))) reports.push_back(unpack_report(text));
+    for (const std::string& text : communicator_->gather_text_at_first(pack(own)))
+      reports.push_back(unpack_report(text));
   }
   for (DeviceReport& device : reports) {
     for (std::size_t i = 0; i < r.peak_bytes.size(); ++i) {

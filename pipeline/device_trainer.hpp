@@ -51,6 +51,9 @@ class DeviceTrainer {
   /// Of all devices, at device 0; they all call it. Elsewhere only this device's share.
   Checkpoint checkpoint();
 
+  /// See Trainer::predict().
+  Prediction predict(bool embedding);
+
   const layers::Model& model() const { return model_; }
   Executor& executor() { return *executor_; }
   /// The loss and gradients of one epoch without a step; all devices call it. For tests and measurements.
@@ -70,10 +73,11 @@ class DeviceTrainer {
   void restore_feedback(const Checkpoint& checkpoint);
   void write_checkpoint_now();
   TrainResult result(Ending ending);
-  void reduce_layer(Index layer);
-  void reduce_dense();
+  void reduce_layer(Index layer, Cause cause = Cause::kWeights);
+  void reduce_dense(Cause cause = Cause::kWeights);
+  void measure_fidelity(Index epoch, EpochRecord& record);
   double clip();
-  void share(EpochRecord& record, const Ledger& before);
+  void share(EpochRecord& record);
   std::vector<Index> peers(bool all_stages) const;
 
   const TrainingInput& input_;
@@ -97,6 +101,8 @@ class DeviceTrainer {
   std::vector<core::NamedTensor> best_weights_;
   std::vector<EpochRecord> epochs_;
   std::size_t graph_bytes_ = 0;
+  /// What this device had sent when the last record was made: the next one tells of all that was sent since.
+  Ledger reported_;
 };
 
 }  // namespace laminar::pipeline

@@ -38,11 +38,11 @@ Tensor ExactTable::pass(const Slice& slice, const Tensor& own, Cause cause) {
   return rows;
 }
 
-Tensor ExactTable::pass_back(const Slice& slice, const Tensor& gradient) {
+Tensor ExactTable::pass_back(const Slice& slice, const Tensor& gradient, Cause cause) {
   if (halo_ == nullptr || !gradient) return gradient;
   Tensor own = gradient.slice_rows(0, slice.rows.size());
-  halo_->send_gradients(gradient, slice.chunk, layer_, Cause::kHaloBackward);
-  halo_->receive_gradients(own, 0, slice.chunk, layer_, Cause::kHaloBackward);
+  halo_->send_gradients(gradient, slice.chunk, layer_, cause);
+  halo_->receive_gradients(own, 0, slice.chunk, layer_, cause);
   return own;
 }
 

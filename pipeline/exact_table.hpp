@@ -20,7 +20,7 @@ class ExactTable {
   /// All source rows [num_sources, d] of a slice that is the whole part.
   core::Tensor pass(const Slice& slice, const core::Tensor& own, Cause cause);
   /// The other way: the gradient of its own rows.
-  core::Tensor pass_back(const Slice& slice, const core::Tensor& gradient);
+  core::Tensor pass_back(const Slice& slice, const core::Tensor& gradient, Cause cause = Cause::kHaloBackward);
 
   /// Keeps a slice's rows and sends what other parts read of them.
   void publish(const Slice& slice, const core::Tensor& own);

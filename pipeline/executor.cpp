@@ -5,8 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/tape.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
@@ -54,7 +56,7 @@ Features load_device_features(const core::RowSource& source, const layers::Model
 
 std::unique_ptr<Executor> Executor::whole(const layers::Model& model, const core::Dataset& data,
                                           std::shared_ptr<core::MemoryPool> pool) {
-  const auto graph = data.graph();
+  const auto graph = model_graph(model.options(), data);
   ExecutorSetup setup;
   setup.model = &model;
   setup.place.layer_end = model.num_layers();
@@ -92,13 +94,29 @@ Executor::Executor(ExecutorSetup setup)
   const auto num_layers = static_cast<std::size_t>(setup_.model->num_layers());
   exact_.resize(num_layers);
   history_.resize(num_layers);
+  stale_.resize(num_layers);
+  if (halo_ != nullptr && setup_.halo.stale) {
+    // Apart from the exact one, whose messages never outlive a pass.
+    stale_halo_ = std::make_unique<Halo>(map_, *setup_.communicator, setup_.place.stage * setup_.place.num_parts,
+                                         setup_.pool, std::uint8_t{1});
+  }
   for (Index l = setup_.place.layer_begin; l < setup_.place.layer_end; ++l) {
     exact_[l] = std::make_unique<ExactTable>(map_, slices_, l, halo_.get(), setup_.pool);
     if (with_history()) {
       history_[l] = std::make_unique<HistoryTable>(map_, ids_, setup_.history, l, halo_.get(), setup_.pool);
     }
+    if (with_stale_halos()) {
+      stale_[l] = std::make_unique<StaleHalo>(map_, setup_.halo, l, *stale_halo_, setup_.pool);
+    }
   }
-  exchange_ = std::make_unique<DeviceExchange>(setup_.features, exact_, history_);
+  if (setup_.place.num_parts > 1) {
+    std::vector<Index> group;
+    for (Index p = 0; p < setup_.place.num_parts; ++p) {
+      group.push_back(setup_.place.stage * setup_.place.num_parts + p);
+    }
+    statistics_ = std::make_unique<StageStatistics>(*setup_.communicator, std::move(group));
+  }
+  exchange_ = std::make_unique<DeviceExchange>(setup_.features, exact_, history_, stale_);
 }
 
 Executor::~Executor() = default;
@@ -112,13 +130,14 @@ core::TapeContext Executor::context(Index layer) const {
   return {.pool = setup_.pool,
           .dtype = setup_.model->options().precision,
           .layer = static_cast<std::uint64_t>(layer),
-          .exchange = alone ? nullptr : exchange_.get()};
+          .exchange = alone ? nullptr : exchange_.get(),
+          .statistics = statistics_.get()};
 }
 
 core::TapeContext Executor::training_context(Index layer) {
   core::TapeContext c = context(layer);
   c.training = true;
-  c.history = with_history();
+  c.history = with_history() || with_stale_halos();
   c.seed = seed_;
   c.epoch = static_cast<std::uint64_t>(epoch_);
   return c;
@@ -147,7 +166,7 @@ void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, 
   run.x = receive(model.width_after(boundary - 1));
   run.carried.clear();
   if (!sends_carried()) return;
-  for (Index i = 0; i < model.num_carried(); ++i) run.carried.push_back(receive(model.options().hidden));
+  for (Index i = 0; i < model.num_carried(); ++i) run.carried.push_back(receive(model.carried_width(i)));
 }
 
 void Executor::send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
@@ -164,7 +183,7 @@ void Executor::send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Ind
   send(std::exchange(run.x, Tensor()), model.width_after(boundary - 1));
   if (sends_carried()) {
     for (Index i = 0; i < model.num_carried(); ++i) {
-      send(i < static_cast<Index>(run.carried.size()) ? run.carried[i] : Tensor(), model.options().hidden);
+      send(i < static_cast<Index>(run.carried.size()) ? run.carried[i] : Tensor(), model.carried_width(i));
     }
   }
   run.carried.clear();
@@ -184,6 +203,7 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
                      const ChunkLoss& loss, const std::function<void(Index)>& layer_done) {
   seed_ = seed;
   epoch_ = epoch;
+  if (statistics_ != nullptr) statistics_->evaluating(false);
   live_tape_bytes_ = 0;
   loss_ms_ = 0;
   spans_.clear();
@@ -192,6 +212,10 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
   for (const auto& table : history_) {
     if (table != nullptr) table->begin_epoch(epoch, order);
   }
+  for (const auto& halo : stale_) {
+    if (halo != nullptr) halo->begin_epoch();
+  }
+  if (halo_ != nullptr && setup_.halo.samples()) halo_->sample(setup_.halo.rate, seed, epoch, ids_);
   std::vector<SliceRun> runs(slices_.size());
   for (SliceRun& run : runs) run.layers.resize(num_layers);
   std::vector<std::size_t> backwards_left(num_layers, slices_.size());
@@ -249,7 +273,7 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
         return;
       }
       for (Index l = step.layer_begin; l < step.layer_end; ++l) {
-        forward(run, slice, l, with_history() ? DeviceExchange::Mode::kHistory : DeviceExchange::Mode::kPass);
+        forward(run, slice, l, training_mode());
       }
       break;
     case Step::Kind::kRead:
@@ -278,15 +302,66 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
     send_state(run, slice, Tag::Kind::kState, place.stage + 1, Cause::kStageForward);
   }
   if (!is_forward && step.layer_begin == place.layer_begin) {
-    if (run.encoder != nullptr) {
-      for (std::size_t i = 0; i < run.carried.size(); ++i) {
-        run.encoder->tape.add_gradient(run.encoder->out.carried[i], std::exchange(run.carried[i], Tensor()));
-      }
-      run.encoder->tape.backward();
-      run.encoder.reset();
-    }
-    if (!place.is_first()) send_state(run, slice, Tag::Kind::kStateGradient, place.stage - 1, Cause::kStageBackward);
+    end_stage(run, slice, Cause::kStageBackward);
   }
+}
+
+/// After the backward of a stage's first layer.
+void Executor::end_stage(SliceRun& run, const Slice& slice, Cause cause) {
+  if (run.encoder != nullptr) {
+    for (std::size_t i = 0; i < run.carried.size(); ++i) {
+      run.encoder->tape.add_gradient(run.encoder->out.carried[i], std::exchange(run.carried[i], Tensor()));
+    }
+    run.encoder->tape.backward();
+    run.encoder.reset();
+  }
+  if (!setup_.place.is_first()) send_state(run, slice, Tag::Kind::kStateGradient, setup_.place.stage - 1, cause);
+}
+
+double Executor::run_exact(std::uint64_t seed, Index epoch, const ChunkLoss& loss) {
+  const DevicePlace& place = setup_.place;
+  // As one slice, whatever its chunks are.
+  Slice slice = *part_;
+  slice.chunk = -1;
+  seed_ = seed;
+  epoch_ = epoch;
+  exact_pass_ = true;
+  SliceRun run;
+  run.layers.resize(static_cast<std::size_t>(setup_.model->num_layers()));
+  if (!place.is_first()) {
+    receive_state(run, slice, Tag::Kind::kState, place.stage - 1, Cause::kEvaluation);
+    if (setup_.recompute_carried && setup_.model->num_carried() > 0) recompute_carried(run, slice);
+  }
+  for (Index l = place.layer_begin; l < place.layer_end; ++l) forward(run, slice, l, DeviceExchange::Mode::kPass);
+  double value = 0;
+  if (place.is_last()) {
+    value = loss_of(run, slice, loss);
+  } else {
+    send_state(run, slice, Tag::Kind::kState, place.stage + 1, Cause::kEvaluation);
+    receive_state(run, slice, Tag::Kind::kStateGradient, place.stage + 1, Cause::kEvaluation);
+  }
+  for (Index l = place.layer_end - 1; l >= place.layer_begin; --l) {
+    backward_to_sources(run, slice, l);
+    backward_rest(run, slice, l);
+  }
+  end_stage(run, slice, Cause::kEvaluation);
+  exact_pass_ = false;
+  return value;
+}
+
+DeviceExchange::Mode Executor::training_mode() const {
+  using Mode = DeviceExchange::Mode;
+  return with_history() ? Mode::kHistory : with_stale_halos() ? Mode::kStale : Mode::kPass;
+}
+
+void Executor::check_sampled(const Tape& tape, Index layer) const {
+  if (halo_ == nullptr || !setup_.halo.samples()) return;
+  const core::AggregationNode* aggregation = tape.aggregation();
+  if (aggregation == nullptr || aggregation->linear_matrix() != nullptr) return;
+  throw UsageError(
+      fmt::format("--boundary-rate {}: layer {} ({}) aggregates by more than a sum or a mean, where rows that are left "
+                  "out can't be made up for by a factor; leave the option out",
+                  setup_.halo.rate, layer, setup_.model->options().layer));
 }
 
 void Executor::publish(SliceRun& run, const Slice& slice, Index layer) {
@@ -317,9 +392,11 @@ void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExc
     recorded->in.x = tape.input(std::exchange(run.x, Tensor()), true);
     for (Tensor& t : run.carried) recorded->in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
   }
-  exchange_->begin({mode, &slice, layer, Cause::kHaloForward, &tape.context()});
+  const Cause cause = exact_pass_ ? Cause::kEvaluation : Cause::kHaloForward;
+  exchange_->begin({mode, &slice, layer, cause, &tape.context()});
   recorded->out = setup_.model->forward(layer, tape, slice.block, recorded->in);
   recorded->learnt_sources = exchange_->kind() == DeviceExchange::Kind::kLearnt;
+  if (recorded->learnt_sources && !exact_pass_) check_sampled(tape, layer);
   run.x = tape.value(recorded->out.x);
   run.carried.clear();
   for (const Var v : recorded->out.carried) run.carried.push_back(tape.value(v));
@@ -344,9 +421,10 @@ void Executor::backward_to_sources(SliceRun& run, const Slice& slice, Index laye
     tape.add_gradient(recorded.out.carried[i], std::exchange(run.carried[i], Tensor()));
   }
   run.carried.clear();
-  if (with_history() && recorded.learnt_sources) return;  // the history runs the tape down itself
+  // The history runs the tape down itself.
+  if (!exact_pass_ && with_history() && recorded.learnt_sources) return;
   tape.backward_to_sources();
-  if (slices_.size() == 1 || !recorded.learnt_sources) return;
+  if (exact_pass_ || slices_.size() == 1 || !recorded.learnt_sources) return;
   exact_[layer]->add_gradient(slice, tape.take_source_gradient());
 }
 
@@ -355,8 +433,12 @@ void Executor::backward_rest(SliceRun& run, const Slice& slice, Index layer) {
   Tape& tape = recorded.tape;
   if (!recorded.learnt_sources) {
     tape.backward_from_sources(tape.take_source_gradient());
+  } else if (exact_pass_) {
+    tape.backward_from_sources(exact_[layer]->pass_back(slice, tape.take_source_gradient(), Cause::kEvaluation));
   } else if (with_history()) {
     tape.backward_from_sources(history_[layer]->backward(slice, tape, whole_graph_.get()));
+  } else if (with_stale_halos()) {
+    tape.backward_from_sources(stale_[layer]->pass_back(slice, tape.take_source_gradient()));
   } else if (slices_.size() == 1) {
     tape.backward_from_sources(exact_[layer]->pass_back(slice, tape.take_source_gradient()));
   } else {
@@ -383,6 +465,7 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
   const DevicePlace& place = setup_.place;
   const Slice& slice = *part_;
   const Cause cause = training ? Cause::kHaloForward : Cause::kEvaluation;
+  if (statistics_ != nullptr) statistics_->evaluating(!training);
   const auto context_of = [&](Index layer) {
     core::TapeContext c = training ? training_context(layer) : context(layer);
     c.record = false;
@@ -426,7 +509,9 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
 std::vector<StalenessError> Executor::staleness() const {
   std::vector<StalenessError> errors;
   for (Index l = setup_.place.layer_begin; l < setup_.place.layer_end; ++l) {
-    errors.push_back(history_[l] == nullptr ? StalenessError{} : history_[l]->staleness());
+    errors.push_back(history_[l] != nullptr ? history_[l]->staleness()
+                     : stale_[l] != nullptr ? stale_[l]->staleness()
+                                            : StalenessError{});
   }
   return errors;
 }

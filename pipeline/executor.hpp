@@ -8,6 +8,7 @@
 #include "laminar/layers/model.hpp"
 #include "laminar/pipeline/device_exchange.hpp"
 #include "laminar/pipeline/schedule.hpp"
+#include "laminar/pipeline/stage_statistics.hpp"
 #include "laminar/pipeline/step_span.hpp"
 
 namespace laminar::pipeline {
@@ -44,6 +45,7 @@ struct ExecutorSetup {
   /// stage needs none. See needs_features().
   Features features;
   HistoryOptions history;
+  HaloOptions halo;
   /// Whether constant carried tensors are made again from the features rather than sent.
   bool recompute_carried = false;
   Communicator* communicator = nullptr;
@@ -79,6 +81,11 @@ class Executor {
   /// `layer_done(l)` is called when the last backward of layer l has run, so that its gradients can travel.
   double run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkOrder& order,
              const ChunkLoss& loss, const std::function<void(Index)>& layer_done = {});
+  /// The exact gradients of an epoch's masks, whatever is stale or sampled in training: the whole part forward and
+  /// backward as one slice, through all stages and parts. `loss` is called with the chunk -1. Returns the part's share
+  /// of the loss. Parameter gradients add up in the model, tables stay as they are; what travels is counted as
+  /// evaluation.
+  double run_exact(std::uint64_t seed, Index epoch, const ChunkLoss& loss);
   /// Fills the history with an exact forward pass with the masks of (seed, epoch).
   void refresh_history(std::uint64_t seed, Index epoch);
 
@@ -91,7 +98,7 @@ class Executor {
   double loss_ms() const { return loss_ms_; }
   /// Largest sum of saved activations that were alive at once in the last run().
   std::size_t live_tape_bytes() const { return live_tape_bytes_; }
-  /// By layer of the stage; zeros without history.
+  /// By layer of the stage, of history or of stale halos; zeros without.
   std::vector<StalenessError> staleness() const;
 
   const DevicePlace& place() const { return setup_.place; }
@@ -99,6 +106,7 @@ class Executor {
   const std::vector<Slice>& slices() const { return slices_; }
   const Features& features() const { return setup_.features; }
   HistoryTable* history(Index layer) { return history_[static_cast<std::size_t>(layer)].get(); }
+  StaleHalo* stale_halo(Index layer) { return stale_[static_cast<std::size_t>(layer)].get(); }
   /// Bytes of sparse input features, which the pool does not meter.
   std::size_t sparse_feature_bytes() const { return setup_.features.sparse.bytes(); }
 
@@ -109,12 +117,16 @@ class Executor {
   core::TapeContext training_context(Index layer);
   bool sends_carried() const;
   bool with_history() const;
+  bool with_stale_halos() const { return stale_halo_ != nullptr; }
+  DeviceExchange::Mode training_mode() const;
+  void check_sampled(const core::Tape& tape, Index layer) const;
   layers::State features_of(core::Tape& tape, const Slice& slice) const;
   void receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
   void send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
   void recompute_carried(SliceRun& run, const Slice& slice);
   void run_step(const Step& step, SliceRun& run, const Slice& slice);
   void forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode);
+  void end_stage(SliceRun& run, const Slice& slice, Cause cause);
   void publish(SliceRun& run, const Slice& slice, Index layer);
   void backward_to_sources(SliceRun& run, const Slice& slice, Index layer);
   void backward_rest(SliceRun& run, const Slice& slice, Index layer);
@@ -133,8 +145,14 @@ class Executor {
   std::unique_ptr<Halo> halo_;
   std::vector<std::unique_ptr<ExactTable>> exact_;
   std::vector<std::unique_ptr<HistoryTable>> history_;
+  std::unique_ptr<Halo> stale_halo_;
+  std::vector<std::unique_ptr<StaleHalo>> stale_;
   std::unique_ptr<DeviceExchange> exchange_;
+  /// Null with one part.
+  std::unique_ptr<StageStatistics> statistics_;
 
+  /// Within run_exact().
+  bool exact_pass_ = false;
   std::uint64_t seed_ = 0;
   Index epoch_ = 0;
   std::vector<StepSpan> spans_;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "laminar/pipeline/row_store.hpp"
 #include "laminar/pipeline/topology.hpp"
 
 namespace laminar::pipeline {
@@ -43,6 +44,8 @@ struct HistoryOptions {
   double smoothing = 0;
   /// The tables take new rows in every so many epochs only; 0 or 1 = in all.
   Index freeze = 0;
+  /// Type of what is kept from one epoch to the next.
+  StoreType dtype = StoreType::kNative;
 };
 
 /// Throws UsageError, naming the option, if a number is out of its range.

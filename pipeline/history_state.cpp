@@ -57,8 +57,10 @@ void describe_layout(const partition::Layout& layout, Checkpoint& c) {
 std::vector<NamedTensor> history_state(Executor& executor, Index num_layers) {
   std::vector<NamedTensor> all;
   for (Index l = 0; l < num_layers; ++l) {
-    if (executor.history(l) == nullptr) continue;
-    for (const NamedTensor& t : executor.history(l)->state()) {
+    std::vector<NamedTensor> state;
+    if (executor.history(l) != nullptr) state = executor.history(l)->state();
+    if (executor.stale_halo(l) != nullptr) state = executor.stale_halo(l)->state();
+    for (const NamedTensor& t : state) {
       all.push_back({fmt::format("{}.{}/{}", l, executor.place().part, t.name), t.value});
     }
   }
@@ -81,6 +83,14 @@ void load_history(const Checkpoint& c, const core::Graph& graph, const partition
     for (Index q = 0; q < old.num_parts(); ++q) old_maps.emplace_back(renumbered, old, q);
   }
   for (Index l = place.layer_begin; l < place.layer_end; ++l) {
+    // On another layout a halo has other rows: it begins anew, with an exact epoch.
+    if (executor.stale_halo(l) != nullptr && same) {
+      std::vector<NamedTensor> halo;
+      for (const char* name : {"halo_rows", "halo_gradients"}) {
+        if (const Tensor* t = find(c.tables, fmt::format("{}.{}/{}", l, place.part, name))) halo.push_back({name, *t});
+      }
+      executor.stale_halo(l)->load_state(halo);
+    }
     if (executor.history(l) == nullptr) continue;
     std::vector<NamedTensor> state;
     for (const char* name : {"rows", "next", "z"}) {

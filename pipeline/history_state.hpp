@@ -14,8 +14,8 @@ void describe_layout(const partition::Layout& layout, Checkpoint& checkpoint);
 std::vector<core::NamedTensor> history_state(Executor& executor, Index num_layers);
 
 /// Gives a device what a checkpoint holds for its layers and part. On the layout that wrote it, bit for bit; on another
-/// one each vertex's rows go where it is now, and what other parts owed it is added to it. `graph` is numbered as in
-/// the file. Does nothing where the executor has no history or the checkpoint none.
+/// one each vertex's rows go where it is now, and what other parts owed it is added to it; stale halos begin anew.
+/// `graph` is numbered as in the file. Does nothing where the executor has no history or the checkpoint none.
 void load_history(const Checkpoint& checkpoint, const core::Graph& graph, const partition::Layout& layout,
                   Executor& executor);
 

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
 #include "laminar/core/rows.hpp"
 
 namespace laminar::pipeline {
@@ -16,38 +15,8 @@ using core::Tensor;
 
 namespace {
 
-/// [a.rows() <= b.rows()] sums of (a - b)^2 and a^2 over all elements.
-StalenessError difference(const Tensor& a, const Tensor& b) {
-  StalenessError error;
-  core::dispatch(a.dtype(), [&]<class T>(T) {
-    const T* x = a.data<T>();
-    const T* y = b.data<T>();
-    const auto sum = [&](auto&& term) {
-      return core::parallel_sum(a.size(), 1 << 14, [&](Index begin, Index end) {
-        double s = 0;
-        for (Index i = begin; i < end; ++i) s += term(static_cast<double>(x[i]), static_cast<double>(y[i]));
-        return s;
-      });
-    };
-    error.difference = sum([](double p, double q) { return (p - q) * (p - q); });
-    error.norm = sum([](double p, double) { return p * p; });
-  });
-  return error;
-}
-
-/// to += factor * from, element by element.
-void add(Tensor& to, double factor, const Tensor& from) {
-  core::dispatch(to.dtype(), [&]<class T>(T) {
-    T* a = to.data<T>();
-    const T* b = from.data<T>();
-    core::parallel_for(to.size(), 1 << 14, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) a[i] += static_cast<T>(factor) * b[i];
-    });
-  });
-}
-
 /// What a checkpoint has brought must be what the layer makes; its width is known only now.
-void check_width(const Tensor& table, const char* name, Index layer, Index cols, core::DType dtype) {
+void check_width(const RowStore& table, const char* name, Index layer, Index cols, core::DType dtype) {
   if (!table || (table.cols() == cols && table.dtype() == dtype)) return;
   throw Error(fmt::format("[history] '{}' of layer {} is {} with {} columns, expected {} with {}", name, layer,
                           core::name_of(table.dtype()), table.cols(), core::name_of(dtype), cols));
@@ -102,14 +71,14 @@ void HistoryTable::prepare(const core::SourceExchange::TransformedRows& rows, co
   check_width(history_, "rows", layer_, rows.own.cols(), rows.own.dtype());
   check_width(next_, "next", layer_, rows.transformed.cols(), rows.transformed.dtype());
   check_width(z_, "z", layer_, rows.transformed.cols(), rows.transformed.dtype());
-  if (!history_) history_ = table(map_.num_rows(), rows.own.cols(), rows.own.dtype());
+  if (!history_) history_ = RowStore(map_.num_rows(), rows.own.cols(), rows.own.dtype(), options_.dtype, pool_);
   transform_ = rows.transform;
   context_ = context;
   context_->exchange = nullptr;
   context_->first_random_op = rows.first_random_op;
   has_parameters_ = has_parameters(rows.transform);
   if (!has_parameters_) {
-    const Tensor value = transformed(history_, ids_);
+    const Tensor value = transformed(history_.read(), ids_);
     transformed_ = table(value.rows(), value.cols(), value.dtype(), false);
     transformed_.copy_from(value);
     return;
@@ -118,32 +87,24 @@ void HistoryTable::prepare(const core::SourceExchange::TransformedRows& rows, co
   recording.record = true;
   stale_tape_ = std::make_unique<Tape>(recording);
   // A copy, as the tape reads it in its backward, when H has new rows.
-  const core::Var input = stale_tape_->input(history_.clone(pool_.get(), core::MemoryPurpose::kTables), false);
+  const core::Var input = stale_tape_->input(history_.copy(core::MemoryPurpose::kTables), false);
   stale_rows_ = core::apply(*stale_tape_, input, *transform_, ids_);
   transformed_ = stale_tape_->value(stale_rows_).clone(pool_.get(), core::MemoryPurpose::kTables);
   stale_tape_->finish_forward({});
 }
 
 void HistoryTable::store(const Tensor& rows, Index first_row) {
-  Tensor old = history_.slice_rows(first_row, first_row + rows.rows());
+  Tensor old = history_.read(first_row, first_row + rows.rows());
   if (first_row < map_.own().size()) {
-    const StalenessError error = difference(rows, old);
-    staleness_.difference += error.difference;
-    staleness_.norm += error.norm;
+    staleness_ += difference(rows, old);
   }
   if (options_.freeze > 1 && epoch_ % options_.freeze != 0) return;
   if (options_.smoothing == 0) {
-    old.copy_from(rows);
+    history_.write(first_row, rows);
     return;
   }
-  core::dispatch(rows.dtype(), [&]<class T>(T) {
-    const auto keep = static_cast<T>(options_.smoothing);
-    T* to = old.data<T>();
-    const T* from = rows.data<T>();
-    core::parallel_for(rows.size(), 1 << 14, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) to[i] = (1 - keep) * from[i] + keep * to[i];
-    });
-  });
+  blend(old, rows, options_.smoothing);
+  if (!history_.is_native()) history_.write(first_row, old);
 }
 
 Tensor HistoryTable::exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
@@ -185,8 +146,12 @@ Tensor HistoryTable::backward(const Slice& slice, Tape& tape, const core::Block*
   if (pulls_) {
     const core::AdjacencySpec matrix = *tape.linear_matrix();
     Tensor z = tape.backward_to_aggregation();
-    if (!z_) z_ = table(map_.own().size(), width_, history_.dtype());
-    Tensor rows = z_.slice_rows(slice.rows.begin, slice.rows.end);
+    if (!z_now_) {
+      z_now_ =
+          z_ ? z_.read(0, z_.rows(), core::MemoryPurpose::kTables) : table(map_.own().size(), width_, history_.dtype());
+      z_ = {};
+    }
+    Tensor rows = z_now_.slice_rows(slice.rows.begin, slice.rows.end);
     if (z) {
       rows.copy_from(z);
     } else {
@@ -200,7 +165,7 @@ Tensor HistoryTable::backward(const Slice& slice, Tape& tape, const core::Block*
   const auto sum_of = [&](const Range& r) {
     Tensor sum(r.size(), now_.cols(), now_.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
     sum.copy_from(now_.slice_rows(r.begin, r.end));
-    if (next_) add(sum, 1, next_.slice_rows(r.begin, r.end));
+    if (next_) add(sum, 1, next_.read(r.begin, r.end));
     return sum;
   };
   Tensor own = sum_of(slice.rows);
@@ -257,9 +222,9 @@ Tensor HistoryTable::pull_gradient(const Slice& slice, const core::Block* whole,
     const bool done = order_.backward[consumer] < order_.backward[own];
     coefficients.push_back(consumer == own ? 1 : done ? counts.fresh : counts.last);
   }
-  Tensor gradient(slice.rows.size(), z_.cols(), z_.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
-  core::pull(*whole->adjacency(matrix, z_.dtype()), slice.rows.begin, slice.rows.end, z_, {offsets, coefficients},
-             gradient);
+  Tensor gradient(slice.rows.size(), z_now_.cols(), z_now_.dtype(), pool_.get(), core::MemoryPurpose::kGradients);
+  core::pull(*whole->adjacency(matrix, z_now_.dtype()), slice.rows.begin, slice.rows.end, z_now_,
+             {offsets, coefficients}, gradient);
   return gradient;
 }
 
@@ -269,46 +234,53 @@ void HistoryTable::finish_epoch() {
     stale_tape_->backward();
     stale_tape_.reset();
     // Parameters have had the gradient of what `next` held for fresh rows, which last epoch's readers wanted.
-    if (surplus_ && next_) add(surplus_, -1, next_);
+    if (surplus_ && next_) add(surplus_, -1, next_.read());
     if (surplus_) {
       core::TapeContext recording = *context_;
       recording.record = true;
       Tape tape(recording);
-      const core::Var rows = core::apply(tape, tape.input(history_, false), *transform_, ids_);
+      const core::Var rows = core::apply(tape, tape.input(history_.read(), false), *transform_, ids_);
       tape.add_gradient(rows, std::exchange(surplus_, Tensor()));
       tape.backward();
     }
   }
-  next_ = std::exchange(next_written_, Tensor());
   now_ = Tensor();
+  next_ = next_written_ ? RowStore(std::exchange(next_written_, Tensor()), options_.dtype, pool_) : RowStore();
+  if (z_now_) z_ = RowStore(std::exchange(z_now_, Tensor()), options_.dtype, pool_);
 }
 
 void HistoryTable::preload(const Tensor& rows) {
   if (rows.rows() != map_.num_rows()) {
     throw Error(fmt::format("[history] {} rows for a table of {}", rows.rows(), map_.num_rows()));
   }
-  history_ = rows.clone(pool_.get(), core::MemoryPurpose::kTables);
+  history_ = RowStore(rows.clone(pool_.get(), core::MemoryPurpose::kTables), options_.dtype, pool_);
 }
 
 std::vector<core::NamedTensor> HistoryTable::state() const {
   std::vector<core::NamedTensor> state;
-  if (history_) state.push_back({"rows", history_});
-  if (next_) state.push_back({"next", next_});
-  if (z_) state.push_back({"z", z_});
+  if (history_) state.push_back({"rows", history_.read()});
+  if (next_) state.push_back({"next", next_.read()});
+  if (z_) state.push_back({"z", z_.read()});
   return state;
+}
+
+std::size_t HistoryTable::kept_bytes() const {
+  std::size_t bytes = 0;
+  for (const RowStore* store : {&history_, &next_, &z_}) bytes += *store ? store->bytes() : 0;
+  return bytes;
 }
 
 void HistoryTable::load_state(std::span<const core::NamedTensor> state) {
   for (const core::NamedTensor& t : state) {
     const bool is_z = t.name == "z";
-    Tensor* to = t.name == "rows" ? &history_ : t.name == "next" ? &next_ : is_z ? &z_ : nullptr;
+    RowStore* to = t.name == "rows" ? &history_ : t.name == "next" ? &next_ : is_z ? &z_ : nullptr;
     if (to == nullptr) throw Error(fmt::format("[history] '{}' is no table of layer {}", t.name, layer_));
     const Index rows = is_z ? map_.own().size() : map_.num_rows();
     if (t.value.rows() != rows) {
       throw Error(
           fmt::format("[history] '{}' of layer {} has {} rows, expected {}", t.name, layer_, t.value.rows(), rows));
     }
-    *to = t.value.clone(pool_.get(), core::MemoryPurpose::kTables);
+    *to = RowStore(t.value.clone(pool_.get(), core::MemoryPurpose::kTables), options_.dtype, pool_);
   }
 }
 

@@ -11,16 +11,11 @@
 #include "laminar/pipeline/chunk_order.hpp"
 #include "laminar/pipeline/halo.hpp"
 #include "laminar/pipeline/history_options.hpp"
+#include "laminar/pipeline/history_rows.hpp"
+#include "laminar/pipeline/row_store.hpp"
 #include "laminar/pipeline/slice.hpp"
 
 namespace laminar::pipeline {
-
-/// How far history is from the truth: sums over the rows that were written in an epoch.
-struct StalenessError {
-  /// |new - old|^2 and |new|^2.
-  double difference = 0;
-  double norm = 0;
-};
 
 /// The history of one aggregation on one device: what neighbours read, one row a vertex of the device's table, fresh
 /// where its chunk has come by this epoch and last epoch's elsewhere; and the gradients that flow back.
@@ -33,6 +28,9 @@ struct StalenessError {
 ///
 /// Parameters of the transform (a projection) get gradients from what was read in this epoch, stale reads included:
 /// those of stale rows through `stale` and the recorded transform of H as it was when the epoch began.
+///
+/// What goes from one epoch to the next (H, next, Z) may be kept in fewer bytes (HistoryOptions::dtype); what this
+/// epoch computes is read as it is.
 class HistoryTable {
  public:
   /// All must outlive it; `halo` is null with one part. `ids`: the file id of each table row.
@@ -63,6 +61,8 @@ class HistoryTable {
   void preload(const core::Tensor& rows);
   /// Table rows, if there is any history yet, to be put into a checkpoint: "rows", "next", "z".
   std::vector<core::NamedTensor> state() const;
+  /// Bytes of what is kept for the next epoch.
+  std::size_t kept_bytes() const;
   /// Takes over a copy of state(). Throws Error if shapes or names are not this table's.
   void load_state(std::span<const core::NamedTensor> state);
   /// Whether the pull is used; known after the first backward.
@@ -91,7 +91,7 @@ class HistoryTable {
   bool pulls_ = false;
 
   /// H, and T while slices go forward.
-  core::Tensor history_;
+  RowStore history_;
   core::Tensor transformed_;
   Index width_ = 0;
   /// What the transform of this epoch is and how its masks are drawn.
@@ -103,12 +103,14 @@ class HistoryTable {
   core::Var stale_rows_;
 
   core::Tensor now_;
-  core::Tensor next_;
+  RowStore next_;
   core::Tensor next_written_;
   core::Tensor stale_;
   /// Gradient that parameters get of fresh rows beside what `backward` has returned for them.
   core::Tensor surplus_;
-  core::Tensor z_;
+  /// What the last epoch left of Z, and Z while slices go backward.
+  RowStore z_;
+  core::Tensor z_now_;
 };
 
 }  // namespace laminar::pipeline

@@ -6,6 +6,7 @@
 
 #include "laminar/core/tape.hpp"
 #include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -65,7 +66,8 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
   ExecutorSetup setup;
   setup.model = &model;
   setup.place.layer_end = model.num_layers();
-  setup.cut = std::make_shared<CutGraph>(partition::Layout(kSampleVertices), ring(kSampleVertices, degree));
+  setup.cut = std::make_shared<CutGraph>(partition::Layout(kSampleVertices),
+                                         stand_in_graph(model_options, schema, ring(kSampleVertices, degree)));
   setup.pool = pool;
   if (schema.sparse_features) {
     const Index a_row =

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -43,6 +44,8 @@ constexpr std::size_t kPiece = std::size_t{60} << 10;
 constexpr std::size_t kWindow = std::size_t{1} << 20;
 /// Of a heartbeat or a failure's text.
 constexpr std::size_t kControl = 1024;
+/// Cores of a host that are told apart.
+constexpr int kMostCores = 1024;
 constexpr auto kShortestNap = 20us;
 constexpr auto kLongestNap = 200us;
 /// While the program computes and waits for nothing.
@@ -126,6 +129,7 @@ class MpiEngine::Loop {
     MPI_Comm_size(data_, &size);
     engine_.rank_ = rank;
     exchange_places(size);
+    share_cores(rank);
     engine_.mailbox_ = std::make_unique<Mailbox>(size, kWaitingMessages);
     engine_.queued_.resize(static_cast<std::size_t>(size));
     lanes_.resize(static_cast<std::size_t>(size));
@@ -198,6 +202,26 @@ class MpiEngine::Loop {
     std::vector<std::array<char, 300>> all(static_cast<std::size_t>(size));
     check(MPI_Allgather(mine.data(), 300, MPI_CHAR, all.data(), 300, MPI_CHAR, control_), "MPI_Allgather");
     for (const auto& place : all) engine_.places_.emplace_back(place.data());
+  }
+
+  /// Ranks of one host share the cores that each of them may use: all of them, or those a launcher bound it to.
+  void share_cores(int rank) {
+    MPI_Comm host = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(control_, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host), "MPI_Comm_split_type");
+    std::array<int, kMostCores> usable = {};
+#ifdef __linux__
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+      for (std::size_t core = 0; core < usable.size(); ++core) usable[core] = CPU_ISSET(core, &set) ? 1 : 0;
+    }
+#endif
+    std::array<int, kMostCores> users = {};
+    check(MPI_Allreduce(usable.data(), users.data(), kMostCores, MPI_INT, MPI_SUM, host), "MPI_Allreduce");
+    MPI_Comm_free(&host);
+    double share = 0;
+    for (std::size_t core = 0; core < usable.size(); ++core) share += usable[core] > 0 ? 1.0 / users[core] : 0;
+    engine_.core_share_ = std::max(1, static_cast<int>(share + 1e-9));
   }
 
   // Requests and what to do when they are done.

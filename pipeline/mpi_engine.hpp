@@ -32,6 +32,8 @@ class MpiEngine {
 
   Index rank() const { return rank_; }
   Index size() const { return static_cast<Index>(places_.size()); }
+  /// See Transport.
+  int core_share() const { return core_share_; }
   Mailbox& mailbox() { return *mailbox_; }
   /// Queues a message; waits while too many are queued for that rank.
   void send(Index to, const Tag& tag, Bytes message);
@@ -54,6 +56,7 @@ class MpiEngine {
 
   const HeartbeatOptions heartbeat_;
   Index rank_ = 0;
+  int core_share_ = 1;
   /// "host H, pid N" of every rank.
   std::vector<std::string> places_;
   std::unique_ptr<Mailbox> mailbox_;

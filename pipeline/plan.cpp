@@ -107,6 +107,36 @@ Partition boundary_and_interior(const core::Graph& graph, const Partition& parts
   return result;
 }
 
+/// Throws UsageError if halos that are not exact do not go with the rest.
+void check_halo(const HaloOptions& halo, const Topology& t, const HistoryOptions& history, ScheduleKind schedule,
+                Index layers) {
+  // Messages that may wait at a receiver, those of rows, gradients and weights.
+  constexpr Index kMostStaleLayers = 256;
+  const auto refuse = [](bool wrong, const std::string& text) {
+    if (wrong) throw UsageError(text);
+  };
+  if (halo.stale) {
+    refuse(t.parts == 1,
+           "--stale-halos: the graph is in one part, which has no halo; give --partitions or --mode graph");
+    refuse(t.chunks > 1,
+           fmt::format("--stale-halos goes with one chunk, but --chunks is {}; with chunks, --staleness 1 "
+                       "lets neighbours' rows be last epoch's",
+                       t.chunks));
+    refuse(!uses_history(schedule),
+           fmt::format("--stale-halos can't go with --schedule {}, which is exact", name_of(schedule)));
+    refuse(layers > kMostStaleLayers,
+           fmt::format("--stale-halos goes with at most {} layers, there are {}", kMostStaleLayers, layers));
+  }
+  if (halo.samples()) {
+    refuse(t.parts == 1,
+           "--boundary-rate: the graph is in one part, which has no halo; give --partitions or --mode graph");
+    refuse(
+        history.staleness > 0,
+        "--boundary-rate can't go with history: a row that is not sent would stand in the tables as 0; add --chunks 1 "
+        "(--mode graph), or --staleness 0");
+  }
+}
+
 /// For each chunk the others that it reads rows of.
 std::vector<std::vector<std::int32_t>> reads_of(const CutGraph& cut) {
   const Index chunks = cut.layout.num_chunks();
@@ -158,9 +188,15 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
   const DistributionOptions& d = options.distribution;
   Plan plan;
   plan.topology = d.topology;
+  plan.dtype = model_options.precision;
   plan.history = d.history;
   const layers::Model model(model_options, schema);
   const Topology& t = d.topology;
+  if (model.needs_all_rows() && t.chunks > 1) {
+    throw UsageError(fmt::format(
+        "--norm batch needs all vertices of a layer at once, but --chunks is {}; use --norm layer, or --chunks 1",
+        t.chunks));
+  }
   const std::vector<double> costs = layer_costs(model, schema);
   plan.schedule_input.stage_begin = cut_stages(costs, t.stages, d.stage_cut);
   // Constant carried tensors are made again where that sends less: 2 (S - 1) F d for the encoder's gradients against
@@ -173,7 +209,8 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
     plan.cut = std::make_shared<CutGraph>(partition::Layout(n), graph);
   } else {
     const Partition parts = cut_parts(graph, options, plan.remarks);
-    const bool overlaps = t.chunks == 1 && t.parts > 1 && d.overlap;
+    // Stale halos are there before they are needed.
+    const bool overlaps = t.chunks == 1 && t.parts > 1 && d.overlap && !d.halo.stale && !model.needs_all_rows();
     // What one row's dense work is worth in edges: d^2 against d multiplications.
     const auto dense_cost = static_cast<double>(std::max<Index>(model_options.hidden, 1)) / 2;
     const Partition chunks =
@@ -201,6 +238,8 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
       input.reads = reads_of(*plan.cut);
     }
   }
+  plan.halo = d.halo;
+  check_halo(plan.halo, t, plan.history, d.schedule, model_options.layers);
   validate(plan.schedule_of(plan.order_of(options.seed, 0)), input);
   return plan;
 }

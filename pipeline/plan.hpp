@@ -15,12 +15,15 @@ namespace laminar::pipeline {
 /// the same one.
 struct Plan {
   Topology topology;
+  /// What the model computes in.
+  core::DType dtype = core::DType::kFloat32;
   std::shared_ptr<const CutGraph> cut;
   /// For the schedule of an epoch; its chunk order is the epoch's.
   ScheduleInput schedule_input;
   ScheduleKind schedule = ScheduleKind::kAllForwardAllBackward;
   /// With staleness 0 if nothing is ever stale: one chunk, or chunks that wait for each other.
   HistoryOptions history;
+  HaloOptions halo;
   bool recompute_carried = false;
   /// What the user should know, e.g. of a partition.
   std::vector<std::string> remarks;

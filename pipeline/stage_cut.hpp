@@ -9,9 +9,10 @@
 
 namespace laminar::pipeline {
 
-/// Floating-point operations of each layer's forward on the whole graph, roughly: 2 x rows x weights for the dense work
-/// (2 x entries x columns for sparse features) and 2 x (edges + vertices) x width for the aggregation. The encoder
-/// counts to the first layer, the head to the last.
+/// What each layer's forward costs on the whole graph, roughly, in multiply-adds of a dense product: rows x weights for
+/// the dense work, 6 x entries x columns for sparse features, 6 x (edges + vertices) x width for the aggregation, and
+/// 200 x vertices x width for what is done element by element. The encoder counts to the first layer, the head to the
+/// last.
 std::vector<double> layer_costs(const layers::Model& model, const core::DatasetSchema& schema);
 
 /// Places 0 = b_0 < b_1 < ... < b_S = number of layers; stage s is layers [b_s, b_{s+1}). By cost: the costliest stage

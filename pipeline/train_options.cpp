@@ -23,6 +23,8 @@ Selection selection_from_name(std::string_view name) {
   throw UsageError(fmt::format("selection '{}' is not known; use metric or loss", name));
 }
 
+int threads_of(int asked, const Transport* rank) { return asked > 0 || rank == nullptr ? asked : rank->core_share(); }
+
 void validate(const TrainOptions& o) {
   at_least(o.epochs, 1, "epochs");
   at_least(o.stop_after, 0, "stop-after");
@@ -34,7 +36,9 @@ void validate(const TrainOptions& o) {
   at_least(d.topology.stages, 1, "stages");
   at_least(d.topology.parts, 1, "partitions");
   at_least(d.topology.chunks, 1, "chunks");
+  at_least(d.fidelity_every, 0, "gradient-fidelity");
   validate(d.history);
+  validate(d.halo);
   if (d.schedule == ScheduleKind::kOneForwardOneBackward && d.history.mode == GradientMode::kTruncated) {
     throw UsageError(
         "--schedule 1f1b can't go with --gradient-mode truncated: a chunk goes back before those that read it fresh; "

@@ -12,6 +12,7 @@
 #include "laminar/core/metrics.hpp"
 #include "laminar/core/optimizer.hpp"
 #include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/halo_options.hpp"
 #include "laminar/pipeline/history_options.hpp"
 #include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/topology.hpp"
@@ -30,6 +31,8 @@ Selection selection_from_name(std::string_view name);
 /// How layers are cut into stages: at places that are given, evenly by number, or so that the costliest stage is cheap.
 struct StageCut {
   bool even = false;
+  /// By times that are measured before the training begins, which then stand in `at` and are kept when it is resumed.
+  bool measured = false;
   /// First layers of stages 1, 2, ...; empty = by cost.
   std::vector<Index> at = {};
 };
@@ -40,6 +43,7 @@ struct DistributionOptions {
   /// With history; without, half steps are ordered by the wavefront.
   ScheduleKind schedule = ScheduleKind::kAllForwardAllBackward;
   HistoryOptions history = {};
+  HaloOptions halo = {};
   StageCut stage_cut = {};
   /// Strategy that cuts the graph into parts; "auto" = metis_vol, or laminar's own where METIS is not built in.
   std::string partition = "auto";
@@ -47,10 +51,14 @@ struct DistributionOptions {
   std::shared_ptr<const std::vector<std::int32_t>> part_of = {};
   std::shared_ptr<const std::vector<std::int32_t>> chunk_of = {};
   CompressionOptions compression = {};
+  /// Every so many epochs the gradient is compared with the exact one, which costs an exact pass; 0 = never.
+  Index fidelity_every = 0;
   /// Graph parallelism computes interior rows while halos fly.
   bool overlap = true;
   /// For devices that are threads of one process.
   LinkOptions link = {};
+  /// One such device computes at a time, for measuring what each step takes (replay()). Does not affect results.
+  bool take_turns = false;
 };
 
 /// Everything that defines a training, beside the model and the dataset.
@@ -74,13 +82,17 @@ struct TrainOptions {
   /// Stop when the best epoch is this many epochs ago; 0 = never.
   Index patience = 0;
   DistributionOptions distribution = {};
-  /// Threads of all devices of this process together; 0 = one a core. Does not affect results.
+  /// Threads of all devices of this process together; 0 = one a core, of a rank of MPI its share of the host's cores.
+  /// Does not affect results.
   int threads = 0;
   /// Where the checkpoint goes; empty = nowhere.
   std::filesystem::path checkpoint = {};
   /// Also write it every so many epochs; 0 = at the end only.
   Index checkpoint_every = 0;
 };
+
+/// What threads = 0 means for a rank (null = the only process): its share of the cores.
+int threads_of(int asked, const Transport* rank);
 
 /// Throws UsageError, naming the option, if a number is out of its range.
 void validate(const TrainOptions& options);

@@ -28,6 +28,13 @@ struct DeviceTimes {
   double send_ms = 0;
 };
 
+/// How a gradient compares with the exact one of the same weights and masks.
+struct GradientFidelity {
+  /// g . exact / (|g| |exact|) and |g - exact| / |exact|; NaN where the exact one is 0 and g is not, or there is none.
+  double cosine = 0;
+  double relative_error = 0;
+};
+
 /// What an epoch did. Times are this device's; phases but evaluation add up to about epoch_ms.
 struct EpochRecord {
   /// Epochs done, this one included.
@@ -48,12 +55,20 @@ struct EpochRecord {
   double evaluation_ms = 0;
   /// Bytes sent between devices, without evaluation; 0 on one device.
   std::uint64_t bytes = 0;
-  /// Of all devices, by cause; those of this epoch's evaluation included.
+  /// Of all devices, by cause; those of this epoch's evaluation included, and what was sent since the record before, such
+  /// as a checkpoint's shares.
   Ledger ledger = {};
   /// One a device; empty on one device.
   std::vector<DeviceTimes> devices = {};
-  /// |H_hist - H| / |H| of each layer's source rows, dropout noise of earlier layers included; empty without history.
+  /// |H_hist - H| / |H| of each layer's source rows, dropout noise of earlier layers included; with stale halos that of
+  /// the halo rows of the epoch before, as the truth comes an epoch later. Empty where nothing is stale.
   std::vector<double> staleness = {};
+  /// In the epochs that DistributionOptions::fidelity_every names, by layer, and of all parameters together (encoder
+  /// and head included); empty in others.
+  std::vector<GradientFidelity> layer_fidelity = {};
+  GradientFidelity fidelity = {};
+  /// What finding that out took; not in epoch_ms.
+  double fidelity_ms = 0;
 };
 
 /// What a device held at its peak, in bytes: by purpose, in the order of core::MemoryPurpose, and all together.
@@ -69,7 +84,8 @@ enum class Ending : std::uint8_t { kAllEpochs, kEarlyStop, kStopAfter, kInterrup
 /// empty if not classification, or of more than 4096 classes.
 using Confusion = std::vector<std::int64_t>;
 
-/// What a training gave. Metrics are those of the best epoch: the highest validation metric (lowest for MSE), the lower
+/// What a training gave; of several ranks rank 0 knows all of it, the others lack what is known of other devices and the
+/// confusion. Metrics are those of the best epoch: the highest validation metric (lowest for MSE), the lower
 /// validation loss among equals, the earlier among those; NaN, and epoch 0, if nothing was evaluated.
 struct TrainResult {
   core::Metric metric = core::Metric::kAccuracy;
@@ -92,6 +108,8 @@ struct TrainResult {
   std::vector<std::string> remarks = {};
   Confusion confusion = {};
   std::vector<EpochRecord> epochs = {};
+  /// What all devices have sent in this run, the last checkpoint and evaluation included.
+  Ledger sent = {};
   /// Of the largest device, purpose by purpose, and of all purposes together.
   std::array<std::size_t, core::kNumMemoryPurposes> peak_bytes = {};
   std::size_t peak_bytes_total = 0;

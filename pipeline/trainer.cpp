@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,7 +10,11 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/hash.hpp"
 #include "laminar/pipeline/config.hpp"
+#include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/device_trainer.hpp"
+#include "laminar/pipeline/measured_cut.hpp"
+#include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/turns.hpp"
 
 namespace laminar::pipeline {
 
@@ -41,9 +43,13 @@ core::Fnv1a hash_of(const Targets& targets) {
   return hash;
 }
 
-/// A hash of labels, split and features; the latter in panels of the file.
-std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets) {
+/// A hash of labels, split and features (of edges too, if they are read); those of vertices in panels of the file.
+std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets, const core::Graph& graph) {
   core::Fnv1a hash = hash_of(targets);
+  if (graph.edge_features() != nullptr) {
+    const core::Tensor& rows = graph.edge_features()->values;
+    add_array(hash, std::span<const std::byte>(rows.raw(), rows.bytes()));
+  }
   if (data.schema().num_features == 0) return hash.value();  // the model will say so
   const core::RowSource& features = data.features();
   constexpr Index kPanelRows = 16384;
@@ -126,16 +132,20 @@ struct Trainer::Impl {
     input.metric = options.metric.value_or(core::default_metric(labels.task));
     static_cast<void>(
         core::MetricAccumulator(input.metric, labels.task, labels.num_outputs));  // refuses what does not go together
-    input.graph = data.graph();
+    input.graph = model_graph(model, data);
     const core::Graph& graph = *input.graph;
-    input.signature = signature(data.schema(), graph);
+    input.signature = signature(data.schema(), *data.graph());
     if (rank != nullptr) {
       compare_ranks(data);
     } else {
-      input.signature.content_fingerprint = content_fingerprint(data, input.targets);
+      input.signature.content_fingerprint = content_fingerprint(data, input.targets, graph);
     }
-    core::Arena arena(options.threads);
-    arena.execute([&] { input.plan = make_plan(model, data.schema(), graph, options); });
+    core::Arena arena(threads_of(options.threads, rank));
+    DistributionOptions& distribution = input.options.distribution;
+    StageCut& cut = distribution.stage_cut;
+    const bool measures = cut.measured && static_cast<Index>(cut.at.size()) + 1 != distribution.topology.stages;
+    if (measures) cut.at.clear();
+    arena.execute([&] { input.plan = make_plan(model, data.schema(), graph, input.options); });
     const Index num_devices = input.plan.num_devices();
     if (rank != nullptr) {
       if (rank->size() != num_devices) {
@@ -143,11 +153,17 @@ struct Trainer::Impl {
                                      options.distribution.topology.stages, options.distribution.topology.parts,
                                      num_devices, rank->size()));
       }
+      if (measures) cut_by_measure(model, data, input.options, rank, input.plan);
       compare_plans();
       devices.push_back(std::make_unique<DeviceTrainer>(input, data, rank->rank(), arena.threads(), rank));
       return;
     }
+    if (measures) cut_by_measure(model, data, input.options, nullptr, input.plan);
     if (num_devices > 1) transports = make_local_transports(num_devices, options.distribution.link);
+    if (options.distribution.take_turns) {
+      turn = std::make_shared<std::mutex>();
+      transports = take_turns(std::move(transports), turn);
+    }
     const int threads = std::max(1, arena.threads() / static_cast<int>(num_devices));
     for (Index d = 0; d < num_devices; ++d) {
       Transport* transport = transports.empty() ? nullptr : transports[static_cast<std::size_t>(d)].get();
@@ -183,42 +199,27 @@ struct Trainer::Impl {
                 fmt::format("{} (fingerprint {:016x})", input.signature.name, input.signature.graph_fingerprint));
     verify_same(communicator, "the fingerprint of labels and split",
                 fmt::format("{:016x}", hash_of(input.targets).value()));
-    const std::string own = rank->rank() == 0 ? std::to_string(content_fingerprint(data, input.targets)) : "";
+    const std::string own =
+        rank->rank() == 0 ? std::to_string(content_fingerprint(data, input.targets, *input.graph)) : "";
     input.signature.content_fingerprint = std::stoull(communicator.broadcast_text(own));
   }
 
-  /// Calls `work(device)` for every device of this process, each in a thread of its own, and waits. If some throw, so
-  /// does this: what the first to fail threw.
+  /// Calls `work(device)` for every device of this process; see on_devices().
   template <class F>
   void on_all(F&& work) {
-    if (devices.size() == 1) {
-      work(*devices.front());
-      return;
-    }
-    std::mutex mutex;
-    std::exception_ptr first;
-    std::vector<std::thread> threads;
-    for (std::size_t d = 0; d < devices.size(); ++d) {
-      threads.emplace_back([&, d] {
-        try {
-          work(*devices[d]);
-        } catch (const std::exception& e) {
-          {
-            const std::lock_guard lock(mutex);
-            if (first == nullptr) first = std::current_exception();
-          }
-          transports[d]->fail(e.what());
-        }
-      });
-    }
-    for (std::thread& t : threads) t.join();
-    if (first != nullptr) std::rethrow_exception(first);
+    on_devices(devices.size(), transports, [&](std::size_t d) {
+      std::unique_lock<std::mutex> lock;
+      if (turn != nullptr) lock = std::unique_lock(*turn);
+      work(*devices[d]);
+    });
   }
 
   /// This process's end of MPI, or null.
   Transport* rank;
   TrainingInput input;
   std::vector<std::unique_ptr<Transport>> transports;
+  /// Held by the device that works, if they take turns.
+  std::shared_ptr<std::mutex> turn;
   std::vector<std::unique_ptr<DeviceTrainer>> devices;
   std::vector<std::function<void(const EpochRecord&)>> observers;
   std::atomic<bool> stop_requested{false};
@@ -264,7 +265,7 @@ TrainResult Trainer::run() {
         static_cast<std::size_t>(&device == t.devices.front().get() ? 0 : device.executor().place().device());
     results[i] = device.train(t.observers, t.stop_requested);
   });
-  // They all know the same of all devices.
+  // Device 0 knows it of all.
   return std::move(results.front());
 }
 
@@ -286,6 +287,15 @@ Checkpoint Trainer::checkpoint() const {
     if (&device == impl_->devices.front().get()) result = std::move(c);
   });
   return result;
+}
+
+Prediction Trainer::predict(bool embedding) {
+  std::vector<Prediction> results(impl_->devices.size());
+  impl_->on_all([&](DeviceTrainer& device) {
+    const auto i = &device == impl_->devices.front().get() ? 0 : device.executor().place().device();
+    results[static_cast<std::size_t>(i)] = device.predict(embedding);
+  });
+  return std::move(results.front());
 }
 
 const layers::Model& Trainer::model() const { return impl_->devices.front()->model(); }

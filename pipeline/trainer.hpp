@@ -12,6 +12,7 @@
 namespace laminar::pipeline {
 
 struct Plan;
+struct Prediction;
 class DeviceTrainer;
 
 /// Trains a model on a dataset:
@@ -51,6 +52,9 @@ class Trainer {
   /// The state after the last epoch, sharing its tensors with the trainer; make_model() of it is the best epoch's
   /// model.
   Checkpoint checkpoint() const;
+  /// What the best epoch's weights (the last ones if nothing was evaluated) say of every vertex, in the file's order,
+  /// through all devices; of several ranks all call it, and rank 0 gets the rows.
+  Prediction predict(bool embedding = false);
   /// With the weights of the last epoch; of this process's first device.
   const layers::Model& model() const;
   const Plan& plan() const;

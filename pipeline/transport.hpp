@@ -59,6 +59,9 @@ class Transport {
   virtual void fail(const std::string& why) = 0;
   /// Bytes sent so far beside messages, with their framing: heartbeats.
   virtual std::uint64_t background_bytes() const { return 0; }
+  /// Cores of its host that are this device's share, at least 1: those that it may use, each divided by how many
+  /// devices may; 0 where devices share a process, which shares out its threads itself.
+  virtual int core_share() const { return 0; }
   /// What a user calls a device here: "device" for threads, "rank" for MPI.
   virtual std::string device_name(Index rank) const = 0;
 };

@@ -51,7 +51,7 @@ TEST_CASE("what is wrong with a wish for devices is said in a line") {
       {{"--stages", "3", "--stage-cut", "2,1"}, "ascending layers from 1 to 3"},
       {{"--stages", "2", "--stage-cut", "4"}, "ascending layers from 1 to 3"},
       {{"--stages", "2", "--stage-cut", "1,"}, "--stage-cut"},
-      {{"--stages", "2", "--stage-cut", "half"}, "expected auto, even, or first layers"},
+      {{"--stages", "2", "--stage-cut", "half"}, "expected auto, measured (in training), even, or first layers"},
       {{"--schedule", "random"}, "--schedule"},
       {{"--stages", "2", "--chunks", "4", "--schedule", "1f1b", "--gradient-mode", "truncated"}, "--schedule 1f1b"},
       {{"--gradient-mode", "best"}, "truncated, detached, rescaled and compensated"},
@@ -61,6 +61,18 @@ TEST_CASE("what is wrong with a wish for devices is said in a line") {
       {{"--history-refresh", "-1"}, "--history-refresh is -1"},
       {{"--history-smoothing", "1"}, "--history-smoothing is 1"},
       {{"--history-freeze", "-1"}, "--history-freeze is -1"},
+      {{"--history-dtype", "int8"}, "native, float32 and bfloat16"},
+      {{"--stale-halos"}, "--stale-halos: the graph is in one part"},
+      {{"--mode", "pipeline", "--stale-halos"}, "--stale-halos: the graph is in one part"},
+      {{"--mode", "hybrid", "--stale-halos"}, "--stale-halos goes with one chunk"},
+      {{"--mode", "graph", "--halo-smoothing", "0.5"}, "--halo-smoothing is of --stale-halos"},
+      {{"--mode", "graph", "--stale-halos", "--halo-gradient-smoothing", "1"}, "--halo-gradient-smoothing is 1"},
+      {{"--mode", "graph", "--boundary-rate", "0"}, "--boundary-rate is 0"},
+      {{"--boundary-rate", "0.5"}, "--boundary-rate: the graph is in one part"},
+      {{"--mode", "hybrid", "--boundary-rate", "0.5"}, "can't go with history"},
+      {{"--mode", "graph", "--boundary-rate", "0.5", "--stale-halos"}, "can't go with --stale-halos"},
+      {{"--mode", "graph", "--boundary-rate", "0.5", "--layer", "gat", "--layers", "3"}, "layer 1 (gat)"},
+      {{"--gradient-fidelity", "-1"}, "--gradient-fidelity is -1"},
       {{"--compress", "zip"}, "native, bf16, int8"},
       {{"--compress-stage", "zip"}, "native, bf16, int8"},
       {{"--compress-halo", "int4"}, "--compress-halo"},
@@ -168,6 +180,48 @@ TEST_CASE("a dumped configuration of devices reproduces the run") {
     }
     const Finished again = w.run({"laminar-train", "--config", w.path("run.cfg"), "--dump-config", "-"});
     CHECK(again.out == read_text(w.path("run.cfg")));
+  }
+}
+
+TEST_CASE("what is stale, sampled, rounded or measured is asked for, shown and recorded") {
+  const Workspace w;
+  const double plain = number(train(w, {"--mode", "graph", "--partition", "range"}), "bytes_per_epoch");
+  const Finished stale = train(w, {"--mode", "graph", "--partition", "range", "--stale-halos", "--gradient-fidelity",
+                                   "4", "-v", "--json", w.path("s.json"), "--report", w.path("s.html")});
+  CAPTURE(stale.err);
+  REQUIRE(stale.code == 0);
+  CHECK(number(stale, "bytes_per_epoch") == doctest::Approx(plain).epsilon(0.05));
+  CHECK(stale.err.find("gradient of epoch 4 against the exact one: cosine 0.") != std::string::npos);
+  CHECK(stale.err.find("gradient of epoch 3") == std::string::npos);
+  const std::string json = read_text(w.path("s.json"));
+  for (const char* text : {"\"stale_halos\": true", "\"gradient_fidelity\": {",
+                           "\"relative_error\":", "\"sent_bytes_by_cause\": {", "\"fidelity_every\": 4"}) {
+    CAPTURE(text);
+    CHECK(json.find(text) != std::string::npos);
+  }
+  const std::string page = read_text(w.path("s.html"));
+  for (const char* id : {"id=\"fidelity-chart\"", "id=\"fidelity-error-chart\"", "id=\"staleness-chart\""}) {
+    CAPTURE(id);
+    CHECK(page.find(id) != std::string::npos);
+  }
+  const Finished sampled = train(w, {"--mode", "graph", "--partition", "range", "--boundary-rate", "0.1"});
+  REQUIRE(sampled.code == 0);
+  CHECK(number(sampled, "bytes_per_epoch") < 0.8 * plain);
+
+  const Finished rounded = train(w, {"--mode", "pipeline", "--history-dtype", "bfloat16", "--stage-cut", "measured",
+                                     "--checkpoint", w.path("c.h5"), "--stop-after", "3", "--json", w.path("c.json")});
+  CAPTURE(rounded.err);
+  REQUIRE(rounded.code == 0);
+  CHECK(rounded.err.find("note: --stage-cut measured: later stages begin at layers ") != std::string::npos);
+  CHECK(read_text(w.path("c.json")).find("\"history_dtype\": \"bfloat16\"") != std::string::npos);
+  // Resumed as it was cut, whether that is asked for again or not.
+  for (const Words& again : {Words{}, Words{"--stage-cut", "measured"}}) {
+    Words words = {"laminar-train", w.graph(), "--checkpoint", w.path("c.h5"), "--resume", "--stop-after", "4"};
+    words.insert(words.end(), again.begin(), again.end());
+    const Finished resumed = w.run(words);
+    CAPTURE(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK(resumed.err.find("--stage-cut measured:") == std::string::npos);
   }
 }
 

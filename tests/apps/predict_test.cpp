@@ -88,6 +88,47 @@ TEST_CASE("the metric is the one that training gave") {
         result.at("train_metric"));
 }
 
+TEST_CASE("predictions on several devices are those of one") {
+  const Workspace w;
+  REQUIRE(
+      w.train({"--layer", "gcnii", "--layers", "4", "--precision", "f64", "--checkpoint", w.path("m.h5"), "-q"}).code ==
+      0);
+  const auto predict = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"laminar-predict", w.graph(), "--model", w.path("m.h5"), "--out", w.path("p.csv")});
+    return w.run(words);
+  };
+  const Finished alone = predict({"--embeddings"});
+  REQUIRE(alone.code == 0);
+  CHECK(alone.out.find("devices have sent") == std::string::npos);
+  const std::string expected = read_text(w.path("p.csv"));
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--stages", "3"},
+                                                {"--mode", "graph", "--devices", "3", "--partition", "range"},
+                                                {"--mode", "hybrid", "--partition", "range"},
+                                                {"--devices", "2", "--link-mbps", "1000"}}) {
+    CAPTURE(words[0]);
+    std::vector<std::string> with = words;
+    with.push_back("--embeddings");
+    const Finished f = predict(with);
+    CAPTURE(f.err);
+    REQUIRE(f.code == 0);
+    CHECK(f.result() == alone.result());
+    CHECK(f.out.find(" devices have sent ") != std::string::npos);
+    // float32 of what was computed in float64.
+    CHECK(read_text(w.path("p.csv")) == expected);
+  }
+  const auto refused = [&](const std::vector<std::string>& words, const char* text) {
+    const Finished f = predict(words);
+    CAPTURE(f.err);
+    CHECK(f.code == 2);
+    CHECK(f.err.find(text) != std::string::npos);
+  };
+  refused({"--mode", "auto"}, "--mode auto is of laminar-train");
+  refused({"--stages", "5"}, "--stages is 5, but the model has 4 layers");
+  refused({"--stages", "2", "--stage-cut", "measured"}, "--stage-cut");
+  refused({"--chunks", "4"}, "chunks");
+  refused({"--partitions", "0"}, "--partitions is 0");
+}
+
 TEST_CASE("multi-label and regression") {
   for (const core::Task task : {core::Task::kMultiLabel, core::Task::kRegression}) {
     CAPTURE(core::name_of(task));

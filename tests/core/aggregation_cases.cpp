@@ -47,6 +47,17 @@ const std::vector<AggregationCase>& aggregation_cases() {
     all.push_back({"max", false, false, [](Tape& tape, const Block& block, Var own, const ParameterList&) {
                      return max(tape, block, src(block.sources(tape, own)));
                    }});
+    all.push_back({"min", false, false, [](Tape& tape, const Block& block, Var own, const ParameterList&) {
+                     return min(tape, block, src(block.sources(tape, own)));
+                   }});
+    for (const double dropout : {0.0, 0.4}) {
+      const AttentionOptions options{3, dropout > 0, dropout};
+      all.push_back({dropout > 0 ? "attention of pairs: self-loops, dropout" : "attention of pairs", false, dropout > 0,
+                     [options](Tape& tape, const Block& block, Var own, const ParameterList& p) {
+                       const Sources z = block.sources(tape, own);
+                       return softmax_sum(tape, block, dot(leaky_relu(src(z) + dst(z), .2), *p[0]), src(z), options);
+                     }});
+    }
     for (const Index heads : {1, 3}) {
       for (const bool self_loops : {false, true}) {
         for (const double dropout : {0.0, 0.4}) {

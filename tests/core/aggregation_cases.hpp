@@ -21,7 +21,8 @@ struct AggregationCase {
   std::function<core::Var(core::Tape&, const core::Block&, core::Var own, const core::ParameterList&)> apply;
 };
 
-/// Sums with every AdjacencySpec, mean, max, and attention with 1 and 3 heads, with and without self-loops and dropout.
+/// Sums with every AdjacencySpec, mean, max, min, and attention with 1 and 3 heads, with and without self-loops and
+/// dropout, of pairs too.
 const std::vector<AggregationCase>& aggregation_cases();
 
 /// The two score vectors that the attention cases learn.

@@ -233,3 +233,37 @@ TEST_CASE("sparse sources are asked for once a tape as well") {
   block.sources(tape, x);
   CHECK_THROWS_AS(block.sources(tape, x), Error);
 }
+
+TEST_CASE("a block's matrix has the edges of one direction, normalised by themselves") {
+  const Graph plain = directed_random(20, 70, true, 3);
+  const Graph both = plain.with_reversed_edges();
+  std::vector<VertexId> sources;
+  std::vector<VertexId> targets;
+  std::vector<double> weights;
+  for (VertexId v = 0; v < 20; ++v) {
+    for (EdgeId e = plain.in_offsets()[v]; e < plain.in_offsets()[v + 1]; ++e) {
+      sources.push_back(v);
+      targets.push_back(plain.in_sources()[e]);
+      weights.push_back(plain.in_weights()[e]);
+    }
+  }
+  const Graph reversed = Graph::from_edges(20, sources, targets, weights, true);
+  for (AdjacencySpec spec : all_adjacency_specs()) {
+    for (const Direction direction : {Direction::kForward, Direction::kReversed}) {
+      const Graph& graph = direction == Direction::kForward ? plain : reversed;
+      const auto expected = Block::whole(graph).adjacency(spec, DType::kFloat64);
+      spec.direction = direction;
+      const auto found = Block::whole(both).adjacency(spec, DType::kFloat64);
+      CHECK(found->offsets == expected->offsets);
+      CHECK(found->sources == expected->sources);
+      CHECK(relative_difference(found->values, expected->values) <= 1e-14);
+    }
+  }
+  CHECK_THROWS_AS(Block::whole(plain).adjacency({.direction = Direction::kReversed}, DType::kFloat64), Error);
+}
+
+TEST_CASE("the mean of log(in-degree + 1), by hand") {
+  CHECK(Block::whole(star(5)).mean_log_degree() == doctest::Approx((std::log(5.0) + 4 * std::log(2.0)) / 5));
+  CHECK(Block::chunk(star(5), 1, 2, SourceSpace::kCompact).mean_log_degree() ==
+        Block::whole(star(5)).mean_log_degree());
+}

@@ -131,3 +131,15 @@ TEST_CASE("dropout refuses what can't be") {
   CHECK_THROWS_AS(dropout(tape, x, -0.5, ids), UsageError);
   CHECK_THROWS_AS(dropout(tape, x, 0.5, ids_from(0, 3)), Error);
 }
+
+TEST_CASE("the masks of an operation can be used again, and take no number of their own") {
+  Tape tape(context(DType::kFloat64, true));
+  const Var x = tape.input(random_tensor(4, 30, DType::kFloat64, 1), true);
+  const std::vector<VertexId> ids = ids_from(0, 4);
+  dropout(tape, x, 0.5, ids);
+  const std::uint64_t op = tape.random_ops();
+  const Tensor once = tape.value(dropout(tape, x, 0.5, ids));
+  CHECK(same_bits(tape.value(dropout_again(tape, x, 0.5, ids, op)), once));
+  CHECK(tape.random_ops() == op + 1);
+  CHECK_FALSE(same_bits(tape.value(dropout(tape, x, 0.5, ids)), once));
+}

@@ -127,3 +127,18 @@ TEST_CASE("activations have names") {
   }
   CHECK(text.find("leaky-relu") != std::string::npos);
 }
+
+TEST_CASE("the larger of two, by hand; a tie's gradient goes to the first") {
+  Tape tape(context(DType::kFloat64));
+  const Var x = tape.input(Tensor::from(1, 3, std::vector<double>{1, 5, 2}), true);
+  const Var z = tape.input(Tensor::from(1, 3, std::vector<double>{3, 4, 2}), true);
+  const Var y = maximum(tape, x, z);
+  CHECK(values_of(tape.value(y)) == std::vector<double>{3, 5, 2});
+  tape.add_gradient(y, Tensor::from(1, 3, std::vector<double>{10, 20, 30}));
+  tape.backward();
+  CHECK(values_of(tape.take_gradient(x)) == std::vector<double>{0, 20, 30});
+  CHECK(values_of(tape.take_gradient(z)) == std::vector<double>{10, 0, 0});
+  CHECK_THROWS_AS(maximum(tape, x, tape.input(random_tensor(1, 2, DType::kFloat64, 1), true)), Error);
+  check_gradients("maximum", [](Tape& t, const std::vector<Var>& in) { return maximum(t, in[0], in[1]); },
+                  {random_tensor(9, 4, DType::kFloat64, 1), random_tensor(9, 4, DType::kFloat64, 2)});
+}

@@ -120,3 +120,21 @@ TEST_CASE("a graph refuses what can't be") {
   CHECK_THROWS_AS(Graph::from_edges(2, two, negative, {}, true), Error);
   CHECK_THROWS_AS(Graph::from_edges(2, one, one, std::vector<double>{nan}, true), Error);
 }
+
+TEST_CASE("edges beside their reverse, by hand") {
+  // 1 -> 0 (weight 2), 0 -> 2 (3), 2 -> 0 (4).
+  const Graph g = Graph::from_edges(3, std::vector<VertexId>{1, 0, 2}, std::vector<VertexId>{0, 2, 0},
+                                    std::vector<double>{2, 3, 4}, true);
+  CHECK(g.in_reversed().empty());
+  const Graph both = g.with_reversed_edges();
+  CHECK(both.num_edges() == 6);
+  const auto equal = [](auto span, auto expected) {
+    return std::equal(span.begin(), span.end(), expected.begin(), expected.end());
+  };
+  CHECK(equal(both.in_offsets(), std::vector<EdgeId>{0, 3, 4, 6}));
+  CHECK(equal(both.in_sources(), std::vector<VertexId>{1, 2, 2, 0, 0, 0}));
+  CHECK(equal(both.in_weights(), std::vector<double>{2, 4, 3, 2, 3, 4}));
+  CHECK(equal(both.in_reversed(), std::vector<int>{0, 0, 1, 1, 0, 1}));
+  CHECK_THROWS_AS(both.with_reversed_edges(), Error);
+  CHECK_THROWS_AS(Graph::from_in_csr(2, {0, 1, 2}, {0, 1}, {}, true, {1}), Error);
+}

@@ -65,8 +65,6 @@ TEST_CASE("a tape that records nothing needs no gradient") {
 TEST_CASE("values of another tape or of another kind are refused") {
   Tape tape(context(kDouble));
   const Var dense = tape.input(random_tensor(2, 2, kDouble, 1), true);
-  const Var sparse = tape.input(sparse_rows());
-  CHECK_THROWS_AS(tape.value(sparse), Error);
   CHECK_THROWS_AS(tape.sparse(dense), Error);
   for (const Var v : {Var{}, Var{99}}) {
     CHECK_THROWS_AS(tape.value(v), Error);
@@ -80,6 +78,16 @@ TEST_CASE("values of another tape or of another kind are refused") {
   CHECK_THROWS_AS(tape.add_gradient(dense, random_tensor(3, 2, kDouble, 1)), Error);
   CHECK_THROWS_AS(tape.add_gradient(dense, random_tensor(2, 2, DType::kFloat32, 1)), Error);
   CHECK_THROWS_AS(Tape(TapeContext{}), Error);
+}
+
+TEST_CASE("a sparse value has a dense form, which goes with it") {
+  Tape tape(context(kDouble));
+  const Var sparse = tape.input(sparse_rows());
+  CHECK(values_of(tape.value(sparse)) == std::vector<double>{0, 3, 0, 0});
+  CHECK(tape.is_sparse(sparse));
+  CHECK(values_of(tape.value(scale(tape, 2, sparse))) == std::vector<double>{0, 6, 0, 0});
+  tape.finish_forward({});
+  CHECK_THROWS_AS(tape.value(sparse), Error);
 }
 
 TEST_CASE("finish_forward releases what nothing needs") {
@@ -454,4 +462,15 @@ TEST_CASE("an exchange that transforms nothing says so") {
   const Block block = Block::whole(ring(3));
   const Tensor rows = random_tensor(3, 2, kDouble, 1);
   CHECK_THROWS_WITH_AS(plain.transformed_sources(block, {rows, rows, {}, 0}), doctest::Contains("[sources]"), Error);
+}
+
+TEST_CASE("two aggregations of the same sources: no pull for either, and their gradients add up") {
+  const Block block = Block::whole(directed_random(12, 40, true, 3));
+  const Builder both = [&](Tape& tape, const std::vector<Var>& in) {
+    const Sources x = block.sources(tape, in[0]);
+    const Var y = combine(tape, 2, sum(tape, block, src(x) * edge_weight()), 3, mean(tape, block, src(x)));
+    CHECK(tape.linear_matrix() == nullptr);
+    return y;
+  };
+  check_gradients("two aggregations", both, {random_tensor(12, 3, DType::kFloat64, 1)});
 }

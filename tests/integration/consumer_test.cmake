@@ -1,4 +1,5 @@
-# Installs a build tree into a fresh prefix, moves the prefix, builds the consumer project against it alone, and runs it.
+# Installs a build tree into a fresh prefix, moves the prefix, builds the consumer project against it alone, and runs it;
+# then makes, checks, builds and trains with plugins as a user of the installation does.
 #
 #   cmake -D BUILD_DIR=... -D CONSUMER_DIR=... -D WORK_DIR=... -D EXPECTED=REGEX -D GENERATOR=... -D CXX_COMPILER=...
 #         -D BUILD_TYPE=... [-D CXX_LAUNCHER=...] [-D CXX_FLAGS=...] -P consumer_test.cmake
@@ -55,7 +56,7 @@ foreach(flag IN LISTS include_flags)
 endforeach()
 
 run_step("build of the consumer" ${CMAKE_COMMAND} --build ${consumer_build} --parallel 2)
-run_step("the consumer" ${consumer_build}/consumer)
+run_step("the consumer" ${consumer_build}/consumer ${WORK_DIR}/graph.h5)
 if(NOT output MATCHES "${EXPECTED}")
   message(FATAL_ERROR "consumer_test: expected output matching\n${EXPECTED}\nfound\n${output}")
 endif()
@@ -66,3 +67,31 @@ file(GLOB apps ${prefix}/bin/*)
 foreach(app IN LISTS apps)
   run_step("the installed ${app} --help" ${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${app} --help)
 endforeach()
+
+# Plugins: one that CMake built, and a new one, compiled by the executables with the headers of the prefix.
+set(environment ${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH LAMINAR_CACHE_DIR=${WORK_DIR}/cache
+                ${CMAKE_COMMAND} -E chdir ${WORK_DIR})
+macro(run_app name)
+  run_step("laminar-${name} ${ARGN}" ${environment} ${prefix}/bin/laminar-${name} ${ARGN})
+endmacro()
+run_app(train graph.h5 --plugin ${consumer_build}/consumer_conv.so --layer consumer_conv --epochs 3 --hidden 8)
+if(NOT output MATCHES "RESULT layer=consumer_conv")
+  message(FATAL_ERROR "consumer_test: no result of a plugin's training:\n${output}")
+endif()
+run_app(plugin new my_conv)
+run_app(plugin check my_conv.hpp)
+if(NOT output MATCHES "RESULT layers=1 checks=8 failed=0")
+  message(FATAL_ERROR "consumer_test: the new plugin does not pass its checks:\n${output}")
+endif()
+run_app(plugin build my_conv.hpp --verbose)
+if(NOT output MATCHES "-I${prefix}/include" OR output MATCHES "${BUILD_DIR}/(include|lib|bin)")
+  message(FATAL_ERROR "consumer_test: a plugin is not compiled with the prefix alone:\n${output}")
+endif()
+foreach(plugin my_conv.hpp my_conv.so)
+  run_app(train graph.h5 --plugin ${plugin} --layer my_conv --epochs 3 --hidden 8 --checkpoint model.h5)
+  run_app(predict graph.h5 --plugin ${plugin} --model model.h5 --out predictions.csv)
+  run_app(info --layers --plugin ${plugin})
+endforeach()
+if(NOT output MATCHES "--my_conv.share")
+  message(FATAL_ERROR "consumer_test: laminar-info does not list the plugin's option:\n${output}")
+endif()

@@ -7,6 +7,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/initializer.hpp"
+#include "laminar/layers/registry.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
 #include "laminar/tests/support/graphs.hpp"
 #include "laminar/tests/support/tensors.hpp"
@@ -25,7 +26,16 @@ core::DatasetSchema schema(Index features = 5, Index outputs = 3) {
   s.num_features = features;
   s.task = core::Task::kClassification;
   s.num_outputs = outputs;
+  s.num_edge_features = 2;
   return s;
+}
+
+/// The graph with what the layer reads beside its edges.
+core::Graph graph_for(const std::string& layer, const core::Graph& graph) {
+  const layers::LayerInfo& info = layers::Registry::instance().info(layer);
+  if (info.reversed_edges) return graph.with_reversed_edges();
+  if (!info.edge_features) return graph;
+  return graph.with_edge_features(random_tensor(graph.num_edges(), 2, core::DType::kFloat32, 4));
 }
 
 std::set<std::string> names(const Model& m) {
@@ -81,15 +91,141 @@ TEST_CASE("gcnii and residual nets stand between a dense encoder and a dense hea
   }
 }
 
+TEST_CASE("layers that propagate have all widths of the outputs, and nothing between or behind them") {
+  const Model appnp({.layer = "appnp", .layers = 10, .hidden = 8}, schema());
+  CHECK(names(appnp) ==
+        std::set<std::string>{"encoder.hidden", "encoder.hidden_bias", "encoder.weight", "encoder.weight_bias"});
+  CHECK(appnp.width_after(0) == 3);
+  CHECK(appnp.num_carried() == 1);
+  CHECK(appnp.carried_width(0) == 3);
+  CHECK(appnp.carried_is_constant());
+  const Model sgc({.layer = "sgc", .layers = 3, .hidden = 8}, schema());
+  CHECK(names(sgc) == std::set<std::string>{"layers.0.weight", "layers.2.bias"});
+  CHECK_FALSE(sgc.has_encoder());
+  for (const char* layer : {"appnp", "sgc"}) {
+    CHECK_THROWS_WITH_AS(Model({.layer = layer, .residual = true}, schema()), doctest::Contains("--residual"),
+                         UsageError);
+    CHECK_THROWS_WITH_AS(Model({.layer = layer, .jumping = layers::Jumping::kMax}, schema()),
+                         doctest::Contains("--jumping"), UsageError);
+  }
+}
+
+TEST_CASE("a norm stands before each activation, or at the head of each residual block") {
+  const Model plain({.layer = "gcn", .layers = 3, .hidden = 8, .norm = layers::Norm::kBatch}, schema());
+  CHECK(names(plain).count("layers.0.norm_gain") == 1);
+  CHECK(names(plain).count("layers.1.norm_shift") == 1);
+  CHECK(names(plain).count("layers.2.norm_gain") == 0);
+  CHECK(plain.needs_all_rows());
+  const Model wrapped({.layer = "gcnii", .layers = 2, .hidden = 8, .norm = layers::Norm::kLayer}, schema());
+  CHECK(names(wrapped).count("layers.1.norm_gain") == 1);
+  CHECK_FALSE(wrapped.needs_all_rows());
+  const Model bare({.layer = "gcn", .layers = 2, .hidden = 8, .residual = true, .norm = layers::Norm::kNone}, schema());
+  for (const std::string& name : names(bare)) CHECK(name.find("norm") == std::string::npos);
+  const Model batch({.layer = "gcn", .layers = 2, .hidden = 8, .residual = true, .norm = layers::Norm::kBatch},
+                    schema());
+  CHECK(names(batch).count("head.norm_gain") == 1);
+  CHECK_THROWS_WITH_AS(Model({.layer = "sgc", .norm = layers::Norm::kBatch}, schema()), doctest::Contains("--norm"),
+                       UsageError);
+  CHECK_THROWS_WITH_AS(layers::norm_from_name("instance"), doctest::Contains("batch"), UsageError);
+  CHECK(layers::norm_from_name("default") == layers::Norm::kDefault);
+}
+
+TEST_CASE("nets with norms pass the gradient check") {
+  const core::Graph graph = directed_random(20, 60, true, 1);
+  const core::Block block = core::Block::whole(graph);
+  for (const auto norm : {layers::Norm::kLayer, layers::Norm::kBatch}) {
+    for (const bool residual : {false, true}) {
+      Model m({.layer = "gcn",
+               .layers = 2,
+               .hidden = 4,
+               .activation = core::Activation::kTanh,
+               .residual = residual,
+               .norm = norm,
+               .precision = core::DType::kFloat64},
+              schema(), nullptr, {0, 1});
+      std::uint64_t seed = 50;
+      for (const auto& p : m.parameters()) {
+        p->value.copy_from(random_tensor(p->value.rows(), p->value.cols(), core::DType::kFloat64, seed++, 0.5));
+      }
+      check_gradients(
+          "net with a norm",
+          [&](core::Tape& tape, const std::vector<core::Var>& inputs) {
+            return m.forward(0, tape, block, {inputs[0], {}, 0}).x;
+          },
+          {random_tensor(20, 5, core::DType::kFloat64, 3)}, m.parameters());
+    }
+  }
+}
+
+TEST_CASE("jumping knowledge: a head on all layers") {
+  const core::Graph graph = directed_random(20, 60, false, 1);
+  const core::Block block = core::Block::whole(graph);
+  for (const auto jumping : {layers::Jumping::kCat, layers::Jumping::kMax, layers::Jumping::kSum}) {
+    CAPTURE(std::string(layers::name_of(jumping)));
+    Model m({.layer = "sage", .layers = 3, .hidden = 8, .jumping = jumping, .precision = core::DType::kFloat64},
+            schema());
+    m.initialize(1);
+    CHECK(m.width_after(1) == 8);
+    CHECK(m.num_carried() == 1);
+    CHECK(m.carried_width(0) == (jumping == layers::Jumping::kCat ? 3 : 8));
+    CHECK_FALSE(m.carried_is_constant());
+    CHECK_FALSE(m.has_encoder());
+    const auto parameter = [&](const std::string& name) -> const core::Tensor& {
+      for (const auto& p : m.parameters()) {
+        if (p->name == name) return p->value;
+      }
+      FAIL("there is no " << name);
+      return m.parameters()[0]->value;
+    };
+    // By hand, from the embeddings that pass between the layers and what the last one shows.
+    const core::Tensor x = random_tensor(20, 5, core::DType::kFloat64, 2);
+    core::Tensor value = x, gathered, expected = core::Tensor::zeros(20, 3, core::DType::kFloat64);
+    std::vector<core::Tensor> embeddings;
+    for (Index l = 0; l < 3; ++l) {
+      core::Tape tape(context(core::DType::kFloat64));
+      layers::State in{tape.input(value, true), {}, 0};
+      if (gathered) in.carried.push_back(tape.input(gathered, true));
+      core::Var shown;
+      const layers::State out = m.forward(l, tape, block, in, &shown);
+      value = tape.value(out.x);
+      if (l < 2) {
+        gathered = tape.value(out.carried.back());
+        embeddings.push_back(value);
+      }
+      if (l == 2) {
+        CHECK(out.carried.empty());
+        if (jumping == layers::Jumping::kCat) embeddings.push_back(tape.value(shown));
+      }
+    }
+    if (jumping != layers::Jumping::kCat) continue;
+    for (Index v = 0; v < 20; ++v) {
+      for (Index c = 0; c < 3; ++c) {
+        double sum = parameter("head.weight_bias").at(0, c);
+        for (Index l = 0; l < 3; ++l) {
+          const core::Tensor& w = parameter("layers." + std::to_string(l) + ".jump");
+          for (Index k = 0; k < 8; ++k) sum += embeddings[l].at(v, k) * w.at(k, c);
+        }
+        expected.set(v, c, sum);
+      }
+    }
+    CHECK(relative_difference(value, expected) <= 1e-13);
+  }
+  CHECK_THROWS_WITH_AS(Model({.residual = true, .jumping = layers::Jumping::kSum}, schema()),
+                       doctest::Contains("residual"), UsageError);
+  CHECK_THROWS_WITH_AS(layers::jumping_from_name("lstm"), doctest::Contains("cat"), UsageError);
+  CHECK(layers::jumping_from_name("max") == layers::Jumping::kMax);
+}
+
 TEST_CASE("outputs have the promised shapes, for every combination of net and depth") {
   const core::Graph graph = directed_random(20, 60, false, 1);
-  for (const char* layer : {"gcn", "sage", "gat", "gcnii", "linear"}) {
+  for (const std::string& layer : layers::Registry::instance().names()) {
     for (const bool residual : {false, true}) {
+      if (residual && layers::Registry::instance().info(layer).propagates) continue;
       for (const Index depth : {1, 2, 5}) {
         CAPTURE(layer);
         Model m({.layer = layer, .layers = depth, .hidden = 16, .residual = residual}, schema());
         m.initialize(1);
-        const core::Tensor y = outputs(m, graph, random_tensor(20, 5, core::DType::kFloat32, 2));
+        const core::Tensor y = outputs(m, graph_for(layer, graph), random_tensor(20, 5, core::DType::kFloat32, 2));
         CHECK(y.rows() == 20);
         CHECK(y.cols() == 3);
         CHECK(std::isfinite(norm(y)));
@@ -100,10 +236,10 @@ TEST_CASE("outputs have the promised shapes, for every combination of net and de
 }
 
 TEST_CASE("one-layer nets with all their dense parts pass the gradient check") {
-  const core::Graph graph = directed_random(20, 60, true, 1);
-  const core::Block block = core::Block::whole(graph);
-  for (const char* layer : {"gcn", "sage", "gat", "gcnii", "linear"}) {
+  for (const std::string& layer : layers::Registry::instance().names()) {
+    const core::Block block = core::Block::whole(graph_for(layer, directed_random(20, 60, true, 1)));
     for (const bool residual : {false, true}) {
+      if (residual && layers::Registry::instance().info(layer).propagates) continue;
       Model m({.layer = layer,
                .layers = 1,
                .hidden = 8,
@@ -117,7 +253,7 @@ TEST_CASE("one-layer nets with all their dense parts pass the gradient check") {
       for (const auto& p : m.parameters()) {
         p->value.copy_from(random_tensor(p->value.rows(), p->value.cols(), core::DType::kFloat64, seed++, 0.5));
       }
-      check_gradients(std::string(layer) + (residual ? " residual" : ""),
+      check_gradients(layer + (residual ? " residual" : ""),
                       [&](core::Tape& tape, const std::vector<core::Var>& inputs) {
                         return m.forward(0, tape, block, {inputs[0], {}, 0}).x;
                       },

@@ -153,7 +153,7 @@ TEST_CASE("what a net asks its sources for") {
   const auto gcnii = pipeline::traffic_shape({.layer = "gcnii", .layers = 3, .hidden = 8}, data->schema(), false);
   CHECK(gcnii.halo_forward == std::vector<Index>{8, 8, 8});
   CHECK(gcnii.halo_backward == gcnii.halo_forward);
-  CHECK(gcnii.num_carried == 1);
+  CHECK(gcnii.carried_widths.size() == 1);
   CHECK(gcnii.encoder_weights == features * 8 + 8);
   CHECK(gcnii.head_weights == 8 * classes + classes);
   // Historical rows travel before the projection, their gradients after it.
@@ -180,6 +180,8 @@ TEST_CASE("predicted bytes are those of the ledger, in every mode") {
       check_ledger(net, *data, exact);
       TrainOptions plain = options_of({1, 2, 1});
       plain.distribution.overlap = false;
+      check_ledger(net, *data, plain);
+      plain.distribution.halo.stale = true;
       check_ledger(net, *data, plain);
     }
   }

@@ -39,10 +39,12 @@ layers::ModelOptions net_of(const std::string& layer, bool residual, DType preci
 
 /// Widths of what layer l reads of others and of the gradient that it sends back; 0 for input features, which every
 /// part has of its halo.
-std::pair<Index, Index> halo_widths(const layers::ModelOptions& net, Index l, bool history) {
+std::pair<Index, Index> halo_widths(const layers::ModelOptions& net, Index l, bool history, bool stale) {
   const bool plain = !net.residual && net.layer != "gcnii";
   if (plain && l == 0) return {0, 0};
   const bool output = plain && l == kLayers - 1;
+  // Stale rows are projected by those who read them.
+  if (stale) return {kHidden, kHidden};
   // What is projected before it is aggregated travels where that is narrower; history holds rows before the projection,
   // their gradients are those of projected rows.
   if (net.layer == "gcn" && output && !history) return {kClasses, kClasses};
@@ -120,7 +122,7 @@ Expected expected_of(const layers::ModelOptions& net, const core::Dataset& data,
   const bool history = plan.history.staleness > 0;
   const auto [halo, messages] = halo_of(*data.graph(), plan);
   for (Index l = 0; l < kLayers && t.parts > 1; ++l) {
-    const auto [forward, backward] = halo_widths(net, l, history);
+    const auto [forward, backward] = halo_widths(net, l, history, plan.halo.stale);
     if (forward == 0) continue;
     e.rows(Cause::kHaloForward, e.halo, halo, forward);
     e.rows(Cause::kHaloBackward, e.halo, halo, backward);
@@ -203,6 +205,11 @@ TEST_CASE("the ledger equals the formulas in every mode, for every kind of net")
       TrainOptions plain = options_of({.parts = 3});
       plain.distribution.overlap = false;
       check(net, *data, plain);
+      for (const Index stages : {1, 2}) {
+        TrainOptions stale = options_of({.stages = stages, .parts = 3});
+        stale.distribution.halo.stale = true;
+        check(net, *data, stale);
+      }
       check(net, *data, options_of({.stages = 2, .parts = 2, .chunks = 4}));
       check(net, *data, options_of({.stages = 2, .parts = 2, .chunks = 4}, 0));
     }

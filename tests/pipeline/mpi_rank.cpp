@@ -110,6 +110,7 @@ const std::map<std::string, std::function<std::string(Transport&)>> kScenarios =
     {"quiet", quiet},
     {"load", load},
     {"speed", speed},
+    {"cores", [](Transport& t) { return std::to_string(t.core_share()); }},
     {"alone", alone},
     {"differs", differs},
     {"fails", [](Transport& t) { return lose(t, [] { throw Error("the disk is full"); }); }},

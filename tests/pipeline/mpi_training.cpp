@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/hash.hpp"
+#include "laminar/pipeline/predictor.hpp"
 #include "laminar/tests/support/datasets.hpp"
 
 namespace laminar::testing {
@@ -54,6 +55,10 @@ pipeline::TrainOptions options_of(const TrainingSpec& spec, Index vertices) {
   d.history.staleness = spec.number("staleness", 1);
   d.compression.stage = d.compression.halo = d.compression.weights =
       pipeline::codec_from_name(spec.text("codec", "native"));
+  d.halo.stale = spec.number("stale", 0) > 0;
+  d.halo.rate = std::stod(spec.text("rate", "1"));
+  d.history.dtype = pipeline::store_type_from_name(spec.text("dtype", "native"));
+  d.fidelity_every = spec.number("fidelity", 0);
   if (spec.number("stripes", 0) > 0) {
     d.part_of = stripes(vertices, d.topology.parts, 0);
     d.chunk_of = stripes(vertices, d.topology.chunks, 0);
@@ -84,8 +89,10 @@ std::string train(const TrainingSpec& spec, pipeline::Transport* rank) {
   std::string line;
   for (const auto& e : result.epochs) {
     line += fmt::format(" {:a}/{}", e.loss, e.bytes);
+    if (!e.layer_fidelity.empty()) line += fmt::format("[{:a}]", e.fidelity.cosine);
     if (e.evaluated) line += fmt::format("({:a} {:a})", e.evaluation.val_metric, e.evaluation.val_loss);
   }
+  const pipeline::Prediction prediction = trainer.predict();
   // Device 0 has them all.
   const pipeline::Checkpoint c = trainer.checkpoint();
   if (rank != nullptr && rank->rank() > 0) return line;
@@ -95,6 +102,7 @@ std::string train(const TrainingSpec& spec, pipeline::Transport* rank) {
     for (const auto& t : *list) sorted[t.name] = t.value;
     for (const auto& [name, value] : sorted) hash.add(std::span(value.raw(), value.bytes()));
   }
+  hash.add(std::span(prediction.outputs.raw(), prediction.outputs.bytes()));
   return line + fmt::format(" weights {:016x}", hash.value());
 }
 

@@ -89,6 +89,9 @@ TEST_CASE("ranks train to the bits of threads, whatever the number of threads") 
       {2, {{"net", "gcn"}, {"parts", "2"}}},
       {2, {{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}}},
       {4, {{"net", "gat"}, {"parts", "4"}}},
+      {3, {{"net", "gat"}, {"parts", "3"}, {"stale", "1"}, {"fidelity", "2"}}},
+      {2, {{"net", "sage"}, {"parts", "2"}, {"rate", "0.3"}, {"codec", "int8"}}},
+      {2, {{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}, {"dtype", "bfloat16"}, {"fidelity", "3"}}},
       {4, {{"net", "sage"}, {"stages", "4"}, {"chunks", "8"}, {"codec", "int8"}}},
       {4, {{"net", "gat"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}}},
       {4, {{"net", "gcnii"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}, {"staleness", "0"}, {"codec", "bf16"}}}};

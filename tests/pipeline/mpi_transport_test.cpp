@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
 #include "laminar/tests/pipeline/devices.hpp"
 #include "laminar/tests/pipeline/exchange.hpp"
 
@@ -95,6 +96,26 @@ TEST_CASE("ranks hear the same bits as threads; none is lost that says nothing f
 }
 
 TEST_CASE("messages of any length, and more of them than may wait") { check_done(run_ranks(2, "load"), 2); }
+
+TEST_CASE("ranks share the cores of their host") {
+  const auto shares = [](int ranks) {
+    const Finished finished = run_ranks(ranks, "cores");
+    check_done(finished, ranks);
+    std::vector<int> cores;
+    for (const std::string& line : finished.said) cores.push_back(std::stoi(line.substr(line.rfind(' '))));
+    return cores;
+  };
+  const int all = core::Arena(0).threads();
+  for (const int ranks : {1, 2, 4}) {
+    CAPTURE(ranks);
+    int sum = 0;
+    for (const int share : shares(ranks)) {
+      CHECK(share >= 1);
+      sum += share;
+    }
+    CHECK(sum <= std::max(all, ranks));
+  }
+}
 
 TEST_CASE("a rank that fails tells all others why, and all end") {
   const Finished finished = run_ranks(4, "fails");

@@ -26,6 +26,7 @@ std::vector<layers::ModelOptions> topology_nets(core::DType precision, core::Ind
 std::string name_of_net(const layers::ModelOptions& net) {
   std::string name = net.layer;
   for (const auto& [key, value] : net.layer_options) name += " " + key + "=" + value;
+  if (net.jumping != layers::Jumping::kNone) name += " jumping " + std::string(layers::name_of(net.jumping));
   return net.residual ? name + " residual" : name;
 }
 

@@ -56,6 +56,15 @@ datasets::GraphData block_model(const BlockModelOptions& o) {
     data.features = x;
   }
 
+  if (o.edge_features > 0) {
+    data.edge_features = core::Tensor(data.graph->num_edges(), o.edge_features, core::DType::kFloat32);
+    const core::RandomKey edge_key = core::random_key(12, "edges of the block model");
+    for (Index e = 0; e < data.edge_features.size(); ++e) {
+      data.edge_features.data<float>()[e] =
+          static_cast<float>(core::random_normal(edge_key, static_cast<std::uint64_t>(e)));
+    }
+  }
+
   core::Labels& labels = data.labels;
   labels.task = o.task;
   labels.num_outputs = o.classes;

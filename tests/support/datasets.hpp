@@ -14,6 +14,8 @@ struct BlockModelOptions {
   core::Task task = core::Task::kClassification;
   bool sparse_features = false;
   bool directed = false;
+  /// Random numbers; 0 = none.
+  core::Index edge_features = 0;
 };
 
 /// `classes` communities with noisy features, edges mostly inside a community, one split "random" of 60/20/20.

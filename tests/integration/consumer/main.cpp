@@ -1,13 +1,15 @@
-// A program that uses an installed Laminar as a library: it makes a graph of two communities and trains a GCN on it.
+// A program that uses an installed Laminar as a library: it makes a graph of two communities, trains a GCN on it, and
+// writes it to the file that it is given the name of.
 #include <cstdio>
 #include <memory>
 #include <vector>
 
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_data.hpp"
+#include "laminar/datasets/graph_file.hpp"
 #include "laminar/pipeline/trainer.hpp"
 
-int main() try {
+int main(int argc, char** argv) try {
   using namespace laminar;
   constexpr core::Index kVertices = 200;
   datasets::GraphData data{.name = "two communities"};
@@ -29,6 +31,7 @@ int main() try {
   }
   data.graph = std::make_shared<core::Graph>(core::Graph::from_edges(kVertices, from, to, {}, false));
 
+  if (argc > 1) datasets::write(argv[1], data);
   pipeline::Trainer trainer({.layer = "gcn", .hidden = 16}, *datasets::from_memory(std::move(data)), {.epochs = 50});
   const pipeline::TrainResult result = trainer.run();
   std::printf("test accuracy %.2f after %zu epochs\n", result.best.test_metric, result.epochs.size());

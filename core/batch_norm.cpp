@@ -1,0 +1,163 @@
+/// Two rounds of sums forward (rows and their sum, then squared distances from the mean), one backward. With u the
+/// normalised x, r = 1 / sqrt(var + epsilon), q = gain dy and means over all rows,
+///
+///     dx = r (q - mean(q) - u mean(q u)),  dgain = sum dy u,  dshift = sum dy
+///
+/// Columns are added up by fixed panels of rows, panels in order; then over devices, in theirs.
+#include "laminar/core/batch_norm.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
+
+namespace laminar::core {
+namespace {
+
+/// sums [1, count * d (+ 1)], float64: element k * d + c is the sum over rows i of term(k, i, c).
+template <class Term>
+void add_columns(const Tape& tape, Index rows, Index d, Index count, Tensor& sums, Term&& term) {
+  const Index grain = std::max<Index>(row_grain(d), (rows + 63) / 64);
+  const Index panels = (rows + grain - 1) / grain;
+  Tensor partial(panels, count * d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
+  auto* of_panels = partial.data<double>();
+  parallel_for(rows, grain, [&](Index begin, Index end) {
+    double* sum = of_panels + begin / grain * count * d;
+    std::fill_n(sum, count * d, 0.0);
+    for (Index i = begin; i < end; ++i) {
+      for (Index k = 0; k < count; ++k) {
+        for (Index c = 0; c < d; ++c) sum[k * d + c] += term(k, i, c);
+      }
+    }
+  });
+  auto* out = sums.data<double>();
+  for (Index p = 0; p < panels; ++p) {
+    for (Index c = 0; c < count * d; ++c) out[c] += of_panels[p * count * d + c];
+  }
+}
+
+/// Adds what the other devices have.
+void complete(const Tape& tape, Tensor& sums) {
+  if (tape.context().statistics != nullptr) tape.context().statistics->add_up(sums);
+}
+
+class BatchNormNode final : public Node {
+ public:
+  BatchNormNode(Var x, Var gain, Var shift, Tensor input, Tensor statistics, Tensor gain_value, double rows)
+      : x_(x),
+        gain_(gain),
+        shift_(shift),
+        input_(std::move(input)),
+        statistics_(std::move(statistics)),
+        gain_value_(std::move(gain_value)),
+        rows_(rows) {}
+
+  void backward(Tape& tape, const Tensor& dy) override {
+    dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
+  }
+
+ private:
+  template <class T>
+  void run(Tape& tape, const Tensor& dy) {
+    const Index n = dy.rows();
+    const Index d = dy.cols();
+    const T* x = input_.data<T>();
+    const T* g = dy.data<T>();
+    const auto* mean = statistics_.data<double>();
+    const double* r = mean + d;
+    Tensor sums = Tensor::zeros(1, 2 * d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
+    add_columns(tape, n, d, 2, sums, [&](Index k, Index i, Index c) {
+      const auto dyc = static_cast<double>(g[i * d + c]);
+      return k == 0 ? dyc : dyc * (static_cast<double>(x[i * d + c]) - mean[c]) * r[c];
+    });
+    // Parameters get what the own rows say; devices add those gradients up by themselves.
+    auto* sum = sums.data<double>();
+    T* shift_gradient = tape.sink(shift_).tensor.template data<T>();
+    T* gain_gradient = tape.sink(gain_).tensor.template data<T>();
+    for (Index c = 0; c < d; ++c) {
+      shift_gradient[c] += static_cast<T>(sum[c]);
+      gain_gradient[c] += static_cast<T>(sum[d + c]);
+    }
+    complete(tape, sums);
+    if (!tape.needs_gradient(x_)) return;
+    GradientSink dx = tape.sink(x_);
+    const T* gain = gain_value_.data<T>();
+    T* out = dx.tensor.template data<T>();
+    parallel_for(n, row_grain(d), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        for (Index c = 0; c < d; ++c) {
+          const double u = (static_cast<double>(x[i * d + c]) - mean[c]) * r[c];
+          const double v = r[c] * static_cast<double>(gain[c]) *
+                           (static_cast<double>(g[i * d + c]) - sum[c] / rows_ - u * sum[d + c] / rows_);
+          out[i * d + c] = dx.accumulate ? out[i * d + c] + static_cast<T>(v) : static_cast<T>(v);
+        }
+      }
+    });
+  }
+
+  Var x_, gain_, shift_;
+  Tensor input_, statistics_, gain_value_;
+  /// Of all devices.
+  double rows_;
+};
+
+}  // namespace
+
+Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsilon) {
+  const Tensor input = tape.value(x);
+  const Index n = input.rows();
+  const Index d = input.cols();
+  if (tape.context().history) {
+    throw Error("[batch_norm] under history the rows of all vertices are never there at once; use a LayerNorm");
+  }
+  for (const Parameter* p : {&gain, &shift}) {
+    if (p->value.rows() != 1 || p->value.cols() != d) {
+      throw Error(
+          fmt::format("[batch_norm] '{}' is [{}, {}], expected [1, {}]", p->name, p->value.rows(), p->value.cols(), d));
+    }
+  }
+  Tensor y = tape.allocate(n, d);
+  Tensor statistics = Tensor::zeros(2, d, DType::kFloat64, tape.context().pool.get());
+  double rows = 0;
+  dispatch(input.dtype(), [&]<class T>(T) {
+    const T* in = input.data<T>();
+    auto* mean = statistics.data<double>();
+    double* r = mean + d;
+    Tensor sums = Tensor::zeros(1, d + 1, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
+    add_columns(tape, n, d, 1, sums, [&](Index, Index i, Index c) { return static_cast<double>(in[i * d + c]); });
+    auto* sum = sums.data<double>();
+    sum[d] = static_cast<double>(n);
+    complete(tape, sums);
+    rows = std::max(sum[d], 1.0);
+    for (Index c = 0; c < d; ++c) mean[c] = sum[c] / rows;
+    Tensor squares = Tensor::zeros(1, d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
+    add_columns(tape, n, d, 1, squares, [&](Index, Index i, Index c) {
+      const double distance = static_cast<double>(in[i * d + c]) - mean[c];
+      return distance * distance;
+    });
+    complete(tape, squares);
+    for (Index c = 0; c < d; ++c) r[c] = 1 / std::sqrt(squares.data<double>()[c] / rows + epsilon);
+    const T* a = gain.value.data<T>();
+    const T* b = shift.value.data<T>();
+    T* out = y.data<T>();
+    parallel_for(n, row_grain(d), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        for (Index c = 0; c < d; ++c) {
+          const double u = (static_cast<double>(in[i * d + c]) - mean[c]) * r[c];
+          out[i * d + c] = static_cast<T>(static_cast<double>(a[c]) * u + static_cast<double>(b[c]));
+        }
+      }
+    });
+  });
+  const Var g = tape.parameter(gain);
+  const Var s = tape.parameter(shift);
+  return tape.record(std::move(y),
+                     std::make_unique<BatchNormNode>(x, g, s, input, std::move(statistics), gain.value, rows),
+                     {x, g, s});
+}
+
+}  // namespace laminar::core

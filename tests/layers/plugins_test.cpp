@@ -1,0 +1,68 @@
+/// The layers of layers/plugins/, by hand. They register themselves, so that the test which walks the registry has them
+/// too.
+#include <cmath>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "laminar/layers/plugins/dir_gnn.hpp"
+#include "laminar/layers/plugins/fa_conv.hpp"
+#include "laminar/layers/plugins/tide.hpp"
+#include "laminar/tests/layers/support.hpp"
+#include "laminar/tests/support/graphs.hpp"
+#include "laminar/tests/support/tensors.hpp"
+
+using namespace laminar::testing;
+
+namespace {
+
+constexpr DType kDouble = DType::kFloat64;
+
+/// 0 -> 1, 2 -> 1, 1 -> 3.
+laminar::core::Graph small() {
+  return laminar::core::Graph::from_edges(4, std::vector<VertexId>{0, 2, 1}, std::vector<VertexId>{1, 1, 3}, {}, true);
+}
+
+Tensor output(const MadeLayer& made, const laminar::core::Graph& graph, const Tensor& x, bool carried = false) {
+  const Block block = Block::whole(graph);
+  Tape tape(context(kDouble));
+  State in{tape.input(x, true), {}, 0};
+  if (carried) in.carried.push_back(tape.input(x, true));
+  return tape.value(made.layer->forward(tape, block, in).x).clone();
+}
+
+}  // namespace
+
+TEST_CASE("dir_gnn, by hand: those that point at a vertex and those it points at") {
+  const MadeLayer made = make_layer("dir_gnn", {.in_width = 1, .out_width = 1, .dtype = kDouble}, {{"alpha", "0.25"}});
+  made.parameter("self").value.fill(1);
+  made.parameter("self_bias").value.fill(1000);
+  made.parameter("in").value.fill(100);
+  made.parameter("out").value.fill(10);
+  const Tensor y = output(made, small().with_reversed_edges(), Tensor::from(4, 1, std::vector<double>{1, 2, 5, 7}));
+  // Vertex 1 hears 0 and 2 (mean 3) and points at 3 (7).
+  CHECK(values_of(y) == std::vector<double>{1001 + 0.75 * 10 * 2, 1002 + 0.25 * 100 * 3 + 0.75 * 10 * 7,
+                                            1005 + 0.75 * 10 * 2, 1007 + 0.25 * 100 * 2});
+}
+
+TEST_CASE("fa_conv, by hand: coefficients of either sign") {
+  const MadeLayer made = make_layer("fa_conv", {.in_width = 1, .out_width = 1, .dtype = kDouble}, {{"eps", "0.5"}});
+  made.parameter("gate_source").value.fill(1);
+  made.parameter("gate_target").value.fill(-2);
+  // A ring, where all degrees are 2.
+  const Tensor y = output(made, ring(3), Tensor::from(3, 1, std::vector<double>{1, -1, 2}), true);
+  const auto term = [](double source, double target) { return std::tanh(source - 2 * target) * source / 2; };
+  CHECK(y.at(0, 0) == doctest::Approx(0.5 + term(-1, 1) + term(2, 1)));
+  CHECK(y.at(2, 0) == doctest::Approx(1 + term(1, 2) + term(-1, 2)));
+}
+
+TEST_CASE("tide, by hand: at time 1 the neighbours' mean, at time 0 itself") {
+  const MadeLayer made = make_layer("tide", {.in_width = 2, .out_width = 2, .dtype = kDouble}, {{"time", "0.5"}});
+  made.parameter("time").value.copy_from(Tensor::from(1, 2, std::vector<double>{0.5, -0.5}));
+  made.parameter("weight").value.copy_from(Tensor::from(2, 2, std::vector<double>{1, 0, 0, 1}));
+  const Tensor y = output(made, ring(3), Tensor::from(3, 2, std::vector<double>{1, 1, 4, 4, 7, 7}));
+  for (Index v = 0; v < 3; ++v) {
+    CHECK(y.at(v, 0) == doctest::Approx(4));
+    CHECK(y.at(v, 1) == doctest::Approx(1 + 3 * static_cast<double>(v)));
+  }
+}
