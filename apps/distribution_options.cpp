@@ -27,7 +27,8 @@ std::vector<Index> parse_places(const std::string& text) {
     Index place = 0;
     const auto [end, error] = std::from_chars(text.data() + at, text.data() + comma, place);
     if (error != std::errc() || end != text.data() + comma) {
-      throw UsageError("expected auto, measured (in training), even, or first layers of the later stages such as 4,8,12");
+      throw UsageError(
+          "expected auto, measured (in training), even, or first layers of the later stages such as 4,8,12");
     }
     places.push_back(place);
     at = comma + 1;

@@ -57,9 +57,10 @@ struct Command {
                                   "also tell when the validation metric first is this good, evaluations included");
     t.scope = apps::Scope::kOnce;
     train.line.add(std::move(t));
-    apps::Option r = apps::flag("replay", replay,
-                                "also time the steps of pipelines with one device computing at a time, and tell how long "
-                                "devices with cores of their own would wait");
+    apps::Option r =
+        apps::flag("replay", replay,
+                   "also time the steps of pipelines with one device computing at a time, and tell how long "
+                   "devices with cores of their own would wait");
     r.scope = apps::Scope::kOnce;
     train.line.add(std::move(r));
   }

@@ -88,10 +88,11 @@ void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValu
                   core::activation_from_name));
   line.add(
       flag("residual", model.residual, "pre-activation residual blocks: x + conv(dropout(activation(layer_norm(x))))"));
-  line.add(option("norm", model.norm, "NAME",
-                  "before the activation: none, layer or batch (over all vertices; not under history); default: layer in "
-                  "residual nets, none elsewhere",
-                  layers::norm_from_name));
+  line.add(
+      option("norm", model.norm, "NAME",
+             "before the activation: none, layer or batch (over all vertices; not under history); default: layer in "
+             "residual nets, none elsewhere",
+             layers::norm_from_name));
   line.add(option("jumping", model.jumping, "NAME",
                   "what the head reads: none (the last layer), cat, max or sum (all layers together)",
                   layers::jumping_from_name));

@@ -50,8 +50,8 @@ struct ModeRun {
   std::vector<pipeline::DeviceTimes> devices;
   /// Mean share of the epoch that devices compute.
   double busy_share = 0;
-  /// Of a pipeline: the share of time that its devices would wait if each had cores of its own (replay()); NaN if it was
-  /// not asked for.
+  /// Of a pipeline: the share of time that its devices would wait if each had cores of its own (replay()); NaN if it
+  /// was not asked for.
   double replayed_bubble = std::numeric_limits<double>::quiet_NaN();
   /// When the validation metric first was as good as the target, evaluations included; NaN if never.
   double target_s = std::numeric_limits<double>::quiet_NaN();
@@ -83,8 +83,8 @@ ModeRun run_mode(const BenchMode& mode, const layers::ModelOptions& model, const
                  const std::optional<double>& target,
                  const std::function<void(const pipeline::EpochRecord&, pipeline::Trainer&)>& progress);
 
-/// Trains `epochs` epochs more with one device computing at a time, and replays the last one. NaN for what is no pipeline
-/// with history.
+/// Trains `epochs` epochs more with one device computing at a time, and replays the last one. NaN for what is no
+/// pipeline with history.
 double replay_bubble(const BenchMode& mode, const layers::ModelOptions& model, const core::Dataset& data,
                      core::Index epochs);
 

@@ -80,7 +80,8 @@ double history_gradient_error(const std::string& layer) {
                                  .dropout = 0,
                                  .residual = !layers::Registry::instance().info(layer).propagates,
                                  .precision = core::DType::kFloat64};
-  pipeline::TrainOptions options{.epochs = 4 * kLayers};
+  pipeline::TrainOptions options;
+  options.epochs = 4 * kLayers;
   pipeline::Trainer exact(net, *data, options);
   exact.compute_gradients(0);
   const auto expected = gradients_of(exact);

@@ -147,10 +147,17 @@ std::vector<Tensor> inputs_of(const Subject& s, Index rows) {
   return inputs;
 }
 
+/// f of each tensor.
+template <class F>
+auto transformed(const std::vector<Tensor>& tensors, F&& f) {
+  std::vector<decltype(f(tensors[0]))> result;
+  result.reserve(tensors.size());
+  for (const Tensor& t : tensors) result.push_back(f(t));
+  return result;
+}
+
 std::vector<Var> record(Tape& tape, const std::vector<Tensor>& inputs) {
-  std::vector<Var> vars;
-  for (const Tensor& t : inputs) vars.push_back(tape.input(t, true));
-  return vars;
+  return transformed(inputs, [&](const Tensor& t) { return tape.input(t, true); });
 }
 
 Tensor output_of(const TapeContext& c, const Subject& s, const MadeLayer& made, const Block& block,
@@ -249,8 +256,7 @@ CheckResult check_equivariance(const std::string& layer) {
   return for_subjects(layer, 1e-12, [&](const Subject& s, const MadeLayer& made, Findings& findings) {
     const TapeContext c = context(DType::kFloat64, s.rate > 0);
     const std::vector<Tensor> inputs = inputs_of(s, renumbered.graph.num_vertices());
-    std::vector<Tensor> moved;
-    for (const Tensor& t : inputs) moved.push_back(renumbered.permuted(t));
+    const auto moved = transformed(inputs, [](const Tensor& t) { return renumbered.permuted(t); });
     const Tensor there = output_of(c, s, made, moved_block, moved);
     const Tensor here = output_of(c, s, made, own_block, inputs);
     findings.compare(relative_difference(renumbered.permuted(here), there), s.text);
@@ -269,8 +275,8 @@ CheckResult check_chunks(const std::string& layer) {
       for (const auto& [begin, end] : {std::pair<Index, Index>{0, 17}, {17, 18}, {18, 50}}) {
         TableExchange exchange(inputs[0]);
         c.exchange = &exchange;
-        std::vector<Tensor> own;
-        for (const Tensor& t : inputs) own.push_back(t.slice_rows(begin, end));
+        // Named anew: clang 14 does not capture a structured binding.
+        const auto own = transformed(inputs, [b = begin, e = end](const Tensor& t) { return t.slice_rows(b, e); });
         const Tensor rows = output_of(c, s, made, Block::chunk(graph, begin, end, space), own);
         findings.compare(relative_difference(rows, expected.slice_rows(begin, end)),
                          fmt::format("{}, vertices {} to {}", s.text, begin, end - 1));

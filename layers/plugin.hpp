@@ -1,5 +1,6 @@
 #pragma once
 
+// clang-format off: it would break the lines of the example
 /// All that a layer needs, under the names it is written with:
 ///
 ///     #include "laminar/plugin.hpp"
@@ -8,7 +9,7 @@
 ///     /// y_i = x_i W_self + mean_{j -> i} x_j W_nbr + b.   x: [n, in], y: [n, out].
 ///     class MyConv final : public Layer {
 ///      public:
-///       static LayerInfo info() { return {.name = "my_conv", .summary = "a mean beside a self term"}; }
+///       static LayerInfo info() { return {.name = "my_conv", .summary = "mean of the neighbours and a self term"}; }
 ///       explicit MyConv(LayerSetup& s)
 ///           : self_(s.linear("self")), neighbour_(s.linear("neighbour", {.bias = false})) {}
 ///
@@ -31,6 +32,7 @@
 /// row-local operation before and after; state what touches source rows (dropout, projection) as the transform in
 /// block.sources(); throw Error or UsageError. A plugin's forward is checked each time: a shape that is not [rows, out]
 /// and values that are not finite although inputs and weights are become errors that name the layer.
+// clang-format on
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/dropout.hpp"
 #include "laminar/core/elementwise.hpp"

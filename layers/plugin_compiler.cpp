@@ -271,7 +271,7 @@ fs::path plugin_cache_folder() {
     return fs::path(value == nullptr ? "" : value);
   };
   if (const fs::path asked = variable("LAMINAR_CACHE_DIR"); !asked.empty()) {
-    const fs::path folder = fs::absolute(asked);
+    fs::path folder = fs::absolute(asked);
     if (make_private(folder)) return folder;
     throw Error(fmt::format("LAMINAR_CACHE_DIR is {}, where no folder can be made or written to", asked.string()));
   }

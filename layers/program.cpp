@@ -21,6 +21,7 @@ ProgramResult run_program(const std::vector<std::string>& words) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> log(std::tmpfile(), &std::fclose);
   if (log == nullptr) throw Error(fmt::format("no temporary file for a program's output: {}", std::strerror(errno)));
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;

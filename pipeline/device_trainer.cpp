@@ -438,9 +438,9 @@ Prediction DeviceTrainer::predict(bool embedding) {
   arena_.execute([&] {
     const bool best = !best_weights_.empty();
     if (best) swap_best_weights();
-    Prediction own = executor_->predict(embedding);
+    const Prediction own = executor_->predict(embedding);
     if (best) swap_best_weights();
-    all = gather_prediction(communicator_.get(), input_.plan, place_, std::move(own));
+    all = gather_prediction(communicator_.get(), input_.plan, place_, own);
   });
   return all;
 }

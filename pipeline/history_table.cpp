@@ -27,6 +27,18 @@ bool has_parameters(const core::SourceTransform& transform) {
                      [](const auto& step) { return step.projection != nullptr; });
 }
 
+bool same_transform(const core::SourceTransform& a, const core::SourceTransform& b) {
+  return std::equal(
+      a.steps().begin(), a.steps().end(), b.steps().begin(), b.steps().end(),
+      [](const auto& x, const auto& y) { return x.dropout_rate == y.dropout_rate && x.projection == y.projection; });
+}
+
+/// Whether a transform gives the same under both.
+bool same_masks(const core::TapeContext& a, const core::TapeContext& b) {
+  return a.dtype == b.dtype && a.training == b.training && a.seed == b.seed && a.run == b.run && a.epoch == b.epoch &&
+         a.layer == b.layer && a.first_random_op == b.first_random_op;
+}
+
 }  // namespace
 
 /// What a consumer's gradient counts for.
@@ -51,7 +63,12 @@ void HistoryTable::begin_epoch(Index epoch, const ChunkOrder& order) {
   epoch_ = epoch;
   order_ = order;
   staleness_ = {};
-  transform_.reset();
+  ready_ = false;
+  if (!transform_ || !history_) return;
+  // The layer will most likely ask for what it asked for in the last epoch. Done here, a later stage does it before its
+  // first chunk comes, when it would wait.
+  context_->epoch = static_cast<std::uint64_t>(epoch);
+  transform_history();
 }
 
 Tensor HistoryTable::table(Index rows, Index cols, core::DType dtype, bool zero) const {
@@ -67,16 +84,24 @@ Tensor HistoryTable::transformed(const Tensor& rows, std::span<const core::Verte
 }
 
 void HistoryTable::prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context) {
-  if (transform_) return;
+  if (ready_) return;
   check_width(history_, "rows", layer_, rows.own.cols(), rows.own.dtype());
   check_width(next_, "next", layer_, rows.transformed.cols(), rows.transformed.dtype());
   check_width(z_, "z", layer_, rows.transformed.cols(), rows.transformed.dtype());
   if (!history_) history_ = RowStore(map_.num_rows(), rows.own.cols(), rows.own.dtype(), options_.dtype, pool_);
+  ready_ = true;
+  core::TapeContext own_context = context;
+  own_context.exchange = nullptr;
+  own_context.first_random_op = rows.first_random_op;
+  const bool as_expected =
+      transformed_ && same_transform(*transform_, rows.transform) && same_masks(*context_, own_context);
   transform_ = rows.transform;
-  context_ = context;
-  context_->exchange = nullptr;
-  context_->first_random_op = rows.first_random_op;
+  context_ = own_context;
   has_parameters_ = has_parameters(rows.transform);
+  if (!as_expected) transform_history();
+}
+
+void HistoryTable::transform_history() {
   if (!has_parameters_) {
     const Tensor value = transformed(history_.read(), ids_);
     transformed_ = table(value.rows(), value.cols(), value.dtype(), false);

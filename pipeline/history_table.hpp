@@ -72,6 +72,8 @@ class HistoryTable {
   struct Coefficients;
   core::Tensor table(Index rows, Index cols, core::DType dtype, bool zero = true) const;
   core::Tensor transformed(const core::Tensor& rows, std::span<const core::VertexId> ids) const;
+  /// T of H under transform_ and context_.
+  void transform_history();
   void prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context);
   void store(const core::Tensor& rows, Index first_row);
   void add_look_ahead(const Slice& slice, const core::Tensor& gradient);
@@ -94,9 +96,11 @@ class HistoryTable {
   RowStore history_;
   core::Tensor transformed_;
   Index width_ = 0;
-  /// What the transform of this epoch is and how its masks are drawn.
+  /// What the transform of this epoch is and how its masks are drawn; before the first rows have come (ready_) what it
+  /// was in the last one.
   std::optional<core::SourceTransform> transform_;
   std::optional<core::TapeContext> context_;
+  bool ready_ = false;
   bool has_parameters_ = false;
   /// The recorded transform of H as the epoch began.
   std::unique_ptr<core::Tape> stale_tape_;

@@ -106,7 +106,8 @@ void compare_ranks(Transport& rank, const Input& in, const core::Graph& graph) {
 
 }  // namespace
 
-Prediction gather_prediction(Communicator* communicator, const Plan& plan, const DevicePlace& place, Prediction own) {
+Prediction gather_prediction(Communicator* communicator, const Plan& plan, const DevicePlace& place,
+                             const Prediction& own) {
   const partition::Layout& layout = plan.cut->layout;
   // What a part gives, and where its rows go.
   const auto put = [&](const Tensor& rows, Index part, Tensor& all) {

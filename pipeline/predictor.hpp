@@ -37,6 +37,7 @@ PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, c
 
 /// Brings what the last stage's devices have predicted of their parts to device 0, in the file's order; all devices of
 /// `plan` call it with what they have. Counted as evaluation. `communicator` is null on one device.
-Prediction gather_prediction(Communicator* communicator, const Plan& plan, const DevicePlace& place, Prediction own);
+Prediction gather_prediction(Communicator* communicator, const Plan& plan, const DevicePlace& place,
+                             const Prediction& own);
 
 }  // namespace laminar::pipeline

@@ -15,8 +15,8 @@ struct Replay {
   double bubble = 0;
 };
 
-/// Runs the steps again, each as long as it was busy: device s is stage s of a pipeline (one part), takes the state of a
-/// chunk from stage s - 1 and its gradient from stage s + 1. A pure function. `spans`: a device's steps in order, as
+/// Runs the steps again, each as long as it was busy: device s is stage s of a pipeline (one part), takes the state of
+/// a chunk from stage s - 1 and its gradient from stage s + 1. A pure function. `spans`: a device's steps in order, as
 /// TrainResult::spans has them; measure them while devices take turns (DistributionOptions::take_turns), or they hold
 /// the time that others used the core. Throws Error if there are half steps, which need more messages, or if the steps
 /// are those of no pipeline.

@@ -11,8 +11,8 @@
 namespace laminar::pipeline {
 namespace {
 
-// What an element costs beside a multiply-add of a dense product, which is as fast as a core gets: one of a gathered row
-// waits for the cache, one of a row passes through activation, dropout and sums. As measured with 64 columns on a
+// What an element costs beside a multiply-add of a dense product, which is as fast as a core gets: one of a gathered
+// row waits for the cache, one of a row passes through activation, dropout and sums. As measured with 64 columns on a
 // graph whose rows fit the second-level cache; what varies by machine is far less than the factor.
 constexpr double kGathered = 6;
 constexpr double kRowWise = 200;

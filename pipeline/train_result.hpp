@@ -55,8 +55,8 @@ struct EpochRecord {
   double evaluation_ms = 0;
   /// Bytes sent between devices, without evaluation; 0 on one device.
   std::uint64_t bytes = 0;
-  /// Of all devices, by cause; those of this epoch's evaluation included, and what was sent since the record before, such
-  /// as a checkpoint's shares.
+  /// Of all devices, by cause; those of this epoch's evaluation included, and what was sent since the record before,
+  /// such as a checkpoint's shares.
   Ledger ledger = {};
   /// One a device; empty on one device.
   std::vector<DeviceTimes> devices = {};
@@ -84,8 +84,8 @@ enum class Ending : std::uint8_t { kAllEpochs, kEarlyStop, kStopAfter, kInterrup
 /// empty if not classification, or of more than 4096 classes.
 using Confusion = std::vector<std::int64_t>;
 
-/// What a training gave; of several ranks rank 0 knows all of it, the others lack what is known of other devices and the
-/// confusion. Metrics are those of the best epoch: the highest validation metric (lowest for MSE), the lower
+/// What a training gave; of several ranks rank 0 knows all of it, the others lack what is known of other devices and
+/// the confusion. Metrics are those of the best epoch: the highest validation metric (lowest for MSE), the lower
 /// validation loss among equals, the earlier among those; NaN, and epoch 0, if nothing was evaluated.
 struct TrainResult {
   core::Metric metric = core::Metric::kAccuracy;

@@ -9,7 +9,7 @@ usage() {
 Usage: scripts/reproduce.sh [--data FOLDER] [--preset NAME] [NAME...]
 
 Trains the networks of docs/reproduce.md on published graphs and prints their RESULT lines; all of them, or those named:
-  cora-gcn cora-gat cora-sage cora-gcnii cora-appnp minesweeper-gcn minesweeper-sage
+  cora-gcn cora-gat cora-sage cora-gcnii cora-appnp minesweeper-gcn minesweeper-sage minesweeper-gat
 
   --data FOLDER   holds datasets/planetoid/ind.cora.* and datasets/heterophilous/minesweeper.npz as their authors
                   publish them (default: the environment variable LAMINAR_TEST_DATA)
@@ -35,7 +35,7 @@ while [[ $# -gt 0 ]]; do
     *) names+=("$1"); shift ;;
   esac
 done
-[[ ${#names[@]} -gt 0 ]] || names=(cora-gcn cora-gat cora-sage cora-gcnii cora-appnp minesweeper-gcn minesweeper-sage)
+[[ ${#names[@]} -gt 0 ]] || names=(cora-gcn cora-gat cora-sage cora-gcnii cora-appnp minesweeper-gcn minesweeper-sage minesweeper-gat)
 [[ -n $data ]] || fail "say where the graphs are: --data FOLDER, or LAMINAR_TEST_DATA (see --help)"
 [[ -d $data/datasets ]] || fail "$data has no folder datasets/ (see --help)"
 
@@ -48,6 +48,7 @@ options_of() {
     cora-appnp) echo "--layer appnp --layers 10 --hidden 64 --appnp.alpha .1 --dropout .5 --input-dropout .5 --weight-decay 5e-4 --normalize-features --epochs 200 --runs 10" ;;
     minesweeper-gcn) echo "--layer gcn --residual --layers 5 --hidden 64 --dropout .2 --activation gelu --lr .003 --epochs 300 --eval-every 5 --metric roc-auc --split all" ;;
     minesweeper-sage) echo "--layer sage --residual --layers 5 --hidden 64 --dropout .2 --activation gelu --lr .003 --epochs 300 --eval-every 5 --metric roc-auc --split all" ;;
+    minesweeper-gat) echo "--layer gat --residual --layers 5 --hidden 64 --gat.heads 8 --dropout .2 --activation gelu --lr .003 --epochs 300 --eval-every 5 --metric roc-auc --split all" ;;
     *) return 1 ;;
   esac
 }

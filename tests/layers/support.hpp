@@ -4,8 +4,8 @@
 
 namespace laminar::testing {
 
-using layers::checks::make_layer;
 using layers::checks::MadeLayer;
+using layers::checks::make_layer;
 using layers::checks::option_variants;
 
 }  // namespace laminar::testing

@@ -118,8 +118,8 @@ TEST_CASE("the cost of a layer counts its weights and its edges") {
   // 12 features -> 8 -> 8 -> 3 classes, weights and biases.
   const layers::Model gcn({.layer = "gcn", .layers = 3, .hidden = 8}, schema);
   const double column = 6 * (edges + rows) + 200 * rows;
-  CHECK(pipeline::layer_costs(gcn, schema) == Costs{rows * (12 * 8 + 8) + column * 8, rows * (8 * 8 + 8) + column * 8,
-                                                    rows * (8 * 3 + 3) + column * 3});
+  CHECK(pipeline::layer_costs(gcn, schema) ==
+        Costs{rows * (12 * 8 + 8) + column * 8, rows * (8 * 8 + 8) + column * 8, rows * (8 * 3 + 3) + column * 3});
   // Encoder and head are the first and last layer's.
   const layers::Model net({.layer = "gcnii", .layers = 2, .hidden = 8}, schema);
   const Costs costs = pipeline::layer_costs(net, schema);
