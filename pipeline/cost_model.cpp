@@ -1,6 +1,7 @@
 #include "laminar/pipeline/cost_model.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "laminar/pipeline/link_probe.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/part_map.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -22,8 +24,8 @@ namespace {
 // More chunks a stage make the bubble smaller, and history staler and slices smaller.
 constexpr std::array<Index, 3> kChunksPerStage = {4, 8, 16};
 constexpr Index kMostChunksBeyond = 32;
-// Predictions that differ by less are equally good.
-constexpr double kAlike = 1.02;
+// Predictions that differ by less are equally good: a machine whose devices share cores and caches is not known better.
+constexpr double kAlike = 1.1;
 
 using Labels = std::shared_ptr<const std::vector<std::int32_t>>;
 
@@ -66,7 +68,35 @@ DeviceSetting devices_in_this_process(Index devices, int threads, const LinkOpti
   setting.threads_per_device = std::max(1, arena.threads() / static_cast<int>(std::max<Index>(devices, 1)));
   setting.link = link;
   if (devices > 1) setting.link.latency_us += wake_up_us();
+  if (static_cast<double>(devices) > setting.cores_per_host) setting.turn_ms = measure_turn_ms();
   return setting;
+}
+
+double measure_turn_ms() {
+  constexpr int kRounds = 24;
+  std::atomic<bool> done = false;
+  std::vector<std::thread> spinners;
+  for (int t = 0; t < core::Arena(0).threads(); ++t) {
+    spinners.emplace_back([&] {
+      while (!done.load(std::memory_order_relaxed)) {
+      }
+    });
+  }
+  auto ends = make_local_transports(2);
+  const Tag tag{.kind = Tag::Kind::kControl};
+  std::thread other([&] {
+    for (int i = 0; i < kRounds; ++i) ends[1]->send(0, tag, ends[1]->receive(0, tag));
+  });
+  Stopwatch watch;
+  for (int i = 0; i < kRounds; ++i) {
+    ends[0]->send(1, tag, Bytes(8));
+    ends[0]->receive(1, tag);
+  }
+  const double ms = watch.lap_ms() / (2 * kRounds);
+  done = true;
+  other.join();
+  for (std::thread& t : spinners) t.join();
+  return ms;
 }
 
 double CostPrediction::busy_share() const {
@@ -181,6 +211,7 @@ CostPrediction CostModel::predict(const Topology& topology) {
   machine.cores = m.setting.cores_per_host;
   machine.speedup = m.speedup_of(m.threads_of(topology));
   machine.link = m.setting.link;
+  machine.turn_ms = static_cast<double>(topology.devices()) > m.setting.cores_per_host ? m.setting.turn_ms : 0;
   const SimulatedEpoch epoch = simulate(programs.devices, machine);
 
   CostPrediction p;
@@ -189,7 +220,10 @@ CostPrediction CostModel::predict(const Topology& topology) {
   p.devices = epoch.devices;
   p.ledger = programs.ledger;
   for (const DeviceProgram& program : programs.devices) {
-    for (const Operation& op : program) p.core_ms += op.core_ms;
+    for (const Operation& op : program) {
+      p.core_ms += op.core_ms;
+      if (op.kind == Operation::Kind::kSend) ++p.messages;
+    }
   }
   const auto stages = static_cast<double>(topology.stages);
   p.bubble = (stages - 1) / (static_cast<double>(topology.chunks) + stages - 1);
@@ -219,7 +253,7 @@ const CostPrediction& best_of(std::span<const CostPrediction> predictions) {
   const CostPrediction* best = nullptr;
   for (const CostPrediction& p : predictions) {
     if (p.epoch_ms > kAlike * fastest) continue;
-    if (best == nullptr || p.bytes() < best->bytes()) best = &p;
+    if (best == nullptr || std::pair(p.messages, p.bytes()) < std::pair(best->messages, best->bytes())) best = &p;
   }
   return *best;
 }

@@ -22,12 +22,18 @@ struct DeviceSetting {
   std::vector<Index> host_of;
   double cores_per_host = 1;
   int threads_per_device = 1;
+  /// How long a woken device waits for a core on a host that has more devices than cores; see SimulatedMachine.
+  double turn_ms = 0;
   LinkOptions link = {};
 };
 
 /// `devices` threads of this process, which share its cores, joined by `link`, to which the time is added that it takes
 /// to wake a waiting thread. `threads`: of all devices together, 0 = one a core.
 DeviceSetting devices_in_this_process(Index devices, int threads, const LinkOptions& link);
+
+/// How long a thread of this process waits for a core when others use all: the mean of some messages between two
+/// threads while as many others as there are cores spin; about 50 ms.
+double measure_turn_ms();
 
 /// What an epoch on a topology would take and send.
 struct CostPrediction {
@@ -37,6 +43,8 @@ struct CostPrediction {
   std::vector<DeviceTimes> devices;
   /// By cause, to the byte.
   Ledger ledger;
+  /// How many all devices send.
+  std::uint64_t messages = 0;
   std::uint64_t bytes() const { return ledger.training_bytes(); }
   /// What all devices compute, in milliseconds of one core.
   double core_ms = 0;
@@ -87,7 +95,8 @@ class CostModel {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The fastest; of those within 2 % of it the one that sends least. Throws Error if there is none.
+/// The fastest; of those within 10 % of it the one that sends the fewest messages, as each wakes a thread and costs
+/// cache in ways that are not predicted; among equals, the fewest bytes. Throws Error if there is none.
 const CostPrediction& best_of(std::span<const CostPrediction> predictions);
 
 }  // namespace laminar::pipeline

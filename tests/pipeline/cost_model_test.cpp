@@ -82,6 +82,23 @@ void check_ledger(const layers::ModelOptions& net, const core::Dataset& data, co
 
 }  // namespace
 
+TEST_CASE("a device that is woken while all cores are used waits its turn") {
+  const std::vector<DeviceProgram> programs = {
+      {Operation::compute(2), Operation::send(1, 0, tag(0)), Operation::compute(10)},
+      {Operation::receive(0, tag(0)), Operation::compute(1)}};
+  pipeline::SimulatedMachine m = machine(2, 1);
+  m.turn_ms = 5;
+  const pipeline::SimulatedEpoch epoch = pipeline::simulate(programs, m);
+  // Woken at 2, it gets half of the core at 7, and is done at 9.
+  CHECK(epoch.epoch_ms == doctest::Approx(13));
+  CHECK(epoch.devices[1].busy_ms == doctest::Approx(2));
+  CHECK(epoch.devices[1].wait_ms == doctest::Approx(7 + 4));
+  // With a core for each nobody waits for one.
+  m.cores = 2;
+  CHECK(pipeline::simulate(programs, m).devices[1].wait_ms == doctest::Approx(2 + 9));
+  CHECK(pipeline::measure_turn_ms() > 0);
+}
+
 TEST_CASE("a message arrives when its last byte has left, and later by the latency") {
   // 8 Mbit/s are 1000 bytes a millisecond.
   const std::vector<DeviceProgram> programs = {
@@ -245,7 +262,11 @@ TEST_CASE("the best is the fastest, and of equals the one that sends least") {
   all[1].ledger.add(Cause::kHaloForward, 100);
   all[2].epoch_ms = 12;
   CHECK(&pipeline::best_of(all) == all.data());
-  all[0].epoch_ms = 11;
+  all[0].messages = 5;
+  CHECK(&pipeline::best_of(all) == &all[1]);
+  all[1].messages = 6;
+  CHECK(&pipeline::best_of(all) == all.data());
+  all[0].epoch_ms = 11.1;
   CHECK(&pipeline::best_of(all) == &all[1]);
   CHECK_THROWS_AS(pipeline::best_of({}), Error);
 }
