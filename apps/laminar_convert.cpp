@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/feature_storage.hpp"
 #include "laminar/datasets/graph_file.hpp"
+#include "laminar/datasets/half_hop.hpp"
 #include "laminar/datasets/importer.hpp"
 
 namespace {
@@ -30,6 +32,8 @@ struct Request {
   std::string name;
   std::string split;
   std::string feature_storage;
+  std::optional<double> half_hop;
+  std::optional<double> half_hop_alpha;
   std::uint64_t seed = 1;
   laminar::core::Index features_dim = 128;
   bool directed = false;
@@ -46,8 +50,12 @@ po::options_description describe(Request& r) {
       "debian: columns of the hashed bag of words");
   add("feature-storage", po::value(&r.feature_storage)->default_value("auto")->value_name("HOW"),
       "dense, sparse (only what is not zero), or auto: sparse if at least 90 % are zeros, which trains faster");
+  add("half-hop", po::value<double>()->value_name("P")->notifier([&r](double p) { r.half_hop = p; }),
+      "put a slow vertex into every in-edge of a vertex, with probability P for each vertex (0 to 1)");
+  add("half-hop-alpha", po::value<double>()->value_name("A")->notifier([&r](double a) { r.half_hop_alpha = a; }),
+      "the source's share of a slow vertex's features, the target's is 1 - A (default: 0.5)");
   add("directed", po::bool_switch(&r.directed), "edges: each line is one edge FROM -> TO, not both directions");
-  add("seed", po::value(&r.seed)->default_value(1)->value_name("N"), "seed of a random split");
+  add("seed", po::value(&r.seed)->default_value(1)->value_name("N"), "seed of a random split and of --half-hop");
   add("split", po::value(&r.split)->default_value("published")->value_name("SPLIT"),
       "published (those of the source, else random:60/20/20), none, or random:TRAIN/VAL/TEST in percent, added as "
       "'random'");
@@ -103,6 +111,17 @@ std::filesystem::path choose_input(const Request& r, const laminar::datasets::Im
   return std::filesystem::path(importer.default_input);
 }
 
+std::optional<laminar::datasets::HalfHop> choose_half_hop(const Request& r) {
+  if (!r.half_hop) {
+    if (r.half_hop_alpha) throw UsageError("--half-hop-alpha goes with --half-hop only");
+    return std::nullopt;
+  }
+  const laminar::datasets::HalfHop settings{
+      .probability = *r.half_hop, .alpha = r.half_hop_alpha.value_or(0.5), .seed = r.seed};
+  laminar::datasets::check(settings);
+  return settings;
+}
+
 void convert(const Request& r) {
   const auto started = std::chrono::steady_clock::now();
   if (r.from.empty()) throw UsageError("--from is missing: say what to make the graph from; see --help");
@@ -116,6 +135,7 @@ void convert(const Request& r) {
                                                  .features_dim = r.features_dim,
                                                  .directed = r.directed};
   const auto storage = laminar::datasets::parse_feature_storage(r.feature_storage);
+  const auto half_hop = choose_half_hop(r);
   if (r.directed && r.from != "edges") throw UsageError("--directed goes with --from edges only");
   const std::filesystem::path input = choose_input(r, importer);
   const std::vector<laminar::apps::NamedFile> outputs = {{"out", r.out}};
@@ -124,6 +144,10 @@ void convert(const Request& r) {
   auto [data, fingerprint, notes] = importer.run(input, options);
   if (!r.name.empty()) data.name = r.name;
   laminar::datasets::store_features(data, storage);
+  if (half_hop) {
+    const auto more = laminar::datasets::half_hop(data, *half_hop);
+    notes.insert(notes.end(), more.begin(), more.end());
+  }
   laminar::datasets::write(r.out, data, {.compression = r.compression});
 
   const auto schema = laminar::datasets::schema_of(data);
