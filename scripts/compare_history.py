@@ -115,13 +115,14 @@ def main():
     results = {v: [json.loads((folder / f"{v}-{run}.json").read_text())["runs"][0] for run, _ in runs] for v in variants}
     exact = [100 * r["test_metric"] for r in results["exact-b.5"]]
     print(f"{args.graph.stem} {' '.join(model)}: {args.epochs} epochs, {args.runs} runs")
-    print(f"{'training':<14} {'test':>7} {'+-':>5}   {'beside exact-b.5':>16} {'+-':>5}  {'ms/epoch':>9}")
+    print(f"{'training':<14} {'test':>7} {'+-':>5}   {'beside exact-b.5':>16} {'+-':>5}  {'last epoch':>10}  {'ms/epoch':>9}")
     for variant, all_runs in results.items():
         test = [100 * r["test_metric"] for r in all_runs]
         mean, error = mean_and_error(test)
         gain, gain_error = mean_and_error([t - e for t, e in zip(test, exact)])
+        last = statistics.mean(100 * r["epochs"][-1]["test_metric"] for r in all_runs)
         epoch_ms = statistics.median(r["epoch_ms"] for r in all_runs)
-        print(f"{variant:<14} {mean:7.2f} {error:5.2f}   {gain:+16.2f} {gain_error:5.2f}  {epoch_ms:9.1f}")
+        print(f"{variant:<14} {mean:7.2f} {error:5.2f}   {gain:+16.2f} {gain_error:5.2f}  {last:10.2f}  {epoch_ms:9.1f}")
     curves = {v: [statistics.mean(values) for values in zip(*([e["val_metric"] for e in r["epochs"]] for r in all_runs))]
               for v, all_runs in results.items()}
     draw(curves, f"{name}: mean validation metric, %", folder / "curves.svg")
