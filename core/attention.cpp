@@ -9,7 +9,6 @@
 ///
 /// is row-local (f' is 1 or the slope, by the sign of the logit), so that the only pass over edges is the gather over a
 /// source's out-edges that gives dz_j and ds_j, with alpha computed anew from the row's three numbers.
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -19,10 +18,10 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/attention_kernels.hpp"
+#include "laminar/core/edge_masks.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/gather.hpp"
-#include "laminar/core/parallel.hpp"
-#include "laminar/core/random.hpp"
+#include "laminar/core/heads.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
@@ -43,33 +42,25 @@ class ScoreNode final : public Node {
     const Index n = rows_.rows();
     const Index d = rows_.cols();
     const Index width = d / heads_;
-    const bool row_gradient = tape.needs_gradient(z_);
-    GradientSink dz = row_gradient ? tape.sink(z_) : GradientSink{};
-    const Index grain = std::max<Index>(row_grain(d), (n + 63) / 64);
-    const Index panels = (n + grain - 1) / grain;
-    Tensor partial = tape.allocate(panels, d, MemoryPurpose::kWorkspace);
+    GradientSink dz = tape.needs_gradient(z_) ? tape.sink(z_) : GradientSink{};
+    const Index heads = heads_;
     const T* z = rows_.data<T>();
     const T* a = vector_value_.data<T>();
     const T* g = ds.data<T>();
-    T* sums = partial.data<T>();
-    T* out = row_gradient ? dz.tensor.data<T>() : nullptr;
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      T* sum = sums + begin / grain * d;
-      std::fill_n(sum, d, T(0));
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads_; ++h) {
-          const T gh = g[i * heads_ + h];
-          for (Index c = h * width; c < (h + 1) * width; ++c) {
-            sum[c] += gh * z[i * d + c];
-            if (out != nullptr) out[i * d + c] = (dz.accumulate ? out[i * d + c] : T(0)) + gh * a[c];
-          }
-        }
-      }
-    });
-    T* vector_gradient = tape.sink(vector_).tensor.data<T>();
-    for (Index p = 0; p < panels; ++p) {
-      for (Index c = 0; c < d; ++c) vector_gradient[c] += sums[p * d + c];
-    }
+    T* out = dz.tensor ? dz.tensor.data<T>() : nullptr;
+    const bool adds = dz.accumulate;
+    add_panels(tape.context().pool.get(), n, d, d, tape.sink(vector_).tensor.data<T>(),
+               [=](Index begin, Index end, T* sum) LAMINAR_INLINE_LAMBDA {
+                 for (Index i = begin; i < end; ++i) {
+                   for (Index h = 0; h < heads; ++h) {
+                     const T gh = g[i * heads + h];
+                     for (Index c = h * width; c < (h + 1) * width; ++c) {
+                       sum[c] += gh * z[i * d + c];
+                       if (out != nullptr) out[i * d + c] = (adds ? out[i * d + c] : T(0)) + gh * a[c];
+                     }
+                   }
+                 }
+               });
   }
 
   Var z_, vector_;
@@ -85,21 +76,7 @@ Var record_scores(Tape& tape, const ScoreTerm& term, Index heads) {
     throw Error(fmt::format("[attention] rows of width {}, vector '{}' [{}, {}] and {} heads do not fit", d,
                             vector.name, vector.value.rows(), vector.value.cols(), heads));
   }
-  Tensor scores = tape.allocate(rows.rows(), heads);
-  dispatch(rows.dtype(), [&]<class T>(T) {
-    const T* z = rows.data<T>();
-    const T* a = vector.value.data<T>();
-    T* out = scores.data<T>();
-    const Index width = d / heads;
-    static constexpr std::int32_t kSelf = 0;
-    parallel_for(rows.rows(), row_grain(d), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads; ++h) {
-          gather_dots(out + i * heads + h, a + h * width, z + i * d + h * width, width, d, &kSelf, 1);
-        }
-      }
-    });
-  });
+  Tensor scores = head_dots(rows, vector.value, heads, tape.context().pool.get(), MemoryPurpose::kActivations);
   const Var v = tape.parameter(vector);
   return tape.record(std::move(scores), std::make_unique<ScoreNode>(term.rows, v, rows, vector.value, heads),
                      {term.rows, v});
@@ -118,13 +95,11 @@ class AttentionNode final : public AggregationNode {
       : in_(in),
         a_(std::move(a)),
         block_(block),
-        source_ids_(block_.source_ids()),
-        own_ids_(block_.own_ids()),
         pool_(tape.context().pool),
         heads_(options.heads),
         slope_(slope),
-        rate_(tape.context().training ? options.dropout : 0),
-        key_(key),
+        masks_(key, DropoutRate(tape.context().training ? options.dropout : 0), block_.source_ids(), block_.own_ids(),
+               options.heads),
         keep_(tape.needs_gradient(in.z) || tape.needs_gradient(in.source_scores)),
         z_(tape.value(in.z)),
         source_scores_(tape.value(in.source_scores)),
@@ -154,17 +129,6 @@ class AttentionNode final : public AggregationNode {
   }
 
  private:
-  /// The scaled masks of one edge, a head: 0 or 1 / keep.
-  template <class T>
-  void edge_masks(VertexId source, VertexId target, std::uint32_t multiplicity, T* out) const {
-    for (Index h = 0; h < heads_; ++h) {
-      const auto bits = random_block(key_, static_cast<std::uint32_t>(source), static_cast<std::uint32_t>(target),
-                                     multiplicity << 16 | static_cast<std::uint32_t>(h / 8));
-      const std::uint32_t lane = (bits[static_cast<std::size_t>(h % 8 / 2)] >> (16 * (h % 2))) & 0xffffU;
-      out[h] = lane >= rate_.threshold ? static_cast<T>(rate_.scale) : T(0);
-    }
-  }
-
   template <class T>
   void forward_any(const Tensor& sources, Tensor& y, Index begin, Index end) {
     const Index d = y.cols();
@@ -183,7 +147,7 @@ class AttentionNode final : public AggregationNode {
         const EdgeId first = a_->offsets[i];
         const Index count = a_->offsets[i + 1] - first;
         const std::int32_t* in = a_->sources.data() + first;
-        if (rate_.active()) fill_row_masks(i, in, count, scratch.masks);
+        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), scratch.masks);
         T* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
         attention_weights(s, t + i * heads_, heads_, slope, in, count, scratch, k);
         gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, count, scratch);
@@ -191,63 +155,23 @@ class AttentionNode final : public AggregationNode {
     });
   }
 
-  /// masks[e * heads + h] for the in-edges of row i; parallel edges stand side by side and are told apart by number.
-  template <class T>
-  void fill_row_masks(Index i, const std::int32_t* in, Index count, std::vector<T>& masks) const {
-    masks.resize(static_cast<std::size_t>(count * heads_));
-    std::uint32_t multiplicity = 0;
-    for (Index e = 0; e < count; ++e) {
-      multiplicity = e > 0 && in[e] == in[e - 1] ? multiplicity + 1 : 0;
-      edge_masks(source_ids_[in[e]], own_ids_[i], multiplicity, masks.data() + e * heads_);
-    }
-  }
-
-  /// c_i, a row and head.
-  template <class T>
-  Tensor row_means(const Tensor& dy) const {
-    const Index d = dy.cols();
-    const Index width = d / heads_;
-    Tensor means(a_->num_rows, heads_, dy.dtype(), pool_.get(), MemoryPurpose::kWorkspace);
-    const T* g = dy.data<T>();
-    const T* y = y_.data<T>();
-    T* out = means.data<T>();
-    static constexpr std::int32_t kSelf = 0;
-    parallel_for(a_->num_rows, row_grain(d), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads_; ++h) {
-          const Index at = i * d + h * width;
-          gather_dots(out + i * heads_ + h, g + at, y + at, width, d, &kSelf, 1);
-        }
-      }
-    });
-    return means;
-  }
-
   template <class T>
   void target_gradient(const Tensor& dy, GradientSink& sink) const {
-    const Index d = dy.cols();
-    const Index width = d / heads_;
-    const T* g = dy.data<T>();
-    const T* y = y_.data<T>();
-    const T* positive = positive_part_.data<T>();
+    const Tensor means = head_dots(dy, y_, heads_, pool_.get());
+    const Tensor positive_means = head_dots(dy, positive_part_, heads_, pool_.get());
+    const T* c = means.data<T>();
+    const T* c_positive = positive_means.data<T>();
     const T* kept = kept_.data<T>();
     T* dt = sink.tensor.data<T>();
+    const bool adds = sink.accumulate;
+    const Index heads = heads_;
     const T slope = static_cast<T>(slope_);
-    static constexpr std::int32_t kSelf = 0;
-    parallel_for(a_->num_rows, row_grain(d), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads_; ++h) {
-          const Index at = i * d + h * width;
-          T c = 0;
-          T c_positive = 0;
-          gather_dots(&c, g + at, y + at, width, d, &kSelf, 1);
-          gather_dots(&c_positive, g + at, positive + at, width, d, &kSelf, 1);
-          const T p = kept[(i * kAttentionKept + 2) * heads_ + h];
-          const T one = kept[(i * kAttentionKept + 1) * heads_ + h] > 0 ? T(1) : T(0);
-          const T v = (c_positive - c * p) + slope * ((c - c_positive) - c * (one - p));
-          dt[i * heads_ + h] = sink.accumulate ? dt[i * heads_ + h] + v : v;
-        }
-      }
+    for_each_element(means.size(), [=](Index k) LAMINAR_INLINE_LAMBDA {
+      const T* row = kept + k / heads * kAttentionKept * heads + k % heads;
+      const T p = row[2 * heads];
+      const T one = row[heads] > 0 ? T(1) : T(0);
+      const T v = (c_positive[k] - c[k] * p) + slope * ((c[k] - c_positive[k]) - c[k] * (one - p));
+      dt[k] = adds ? dt[k] + v : v;
     });
   }
 
@@ -260,7 +184,8 @@ class AttentionNode final : public AggregationNode {
     const T* s = source_scores_.data<T>();
     const T* t = target_scores_.data<T>();
     const T* kept = kept_.data<T>();
-    const Tensor all_means = row_means<T>(dy);
+    // c_i, a row and head.
+    const Tensor all_means = head_dots(dy, y_, heads_, pool_.get());
     const T* means = all_means.data<T>();
     T* dz = sinks.rows.tensor ? sinks.rows.tensor.data<T>() : nullptr;
     T* ds = sinks.scores.tensor ? sinks.scores.tensor.data<T>() : nullptr;
@@ -274,7 +199,7 @@ class AttentionNode final : public AggregationNode {
         const EdgeId first = transposed.offsets[j];
         const Index count = transposed.offsets[j + 1] - first;
         const std::int32_t* targets = transposed.rows.data() + first;
-        if (rate_.active()) fill_source_masks(j, targets, count, scratch.masks);
+        if (masks_.active()) masks_.of_source(j, std::span(targets, static_cast<std::size_t>(count)), scratch.masks);
         attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, count, scratch);
         if (dz != nullptr) {
           gather_heads(sum.data(), nullptr, g, heads_, width, targets, count, scratch);
@@ -289,26 +214,14 @@ class AttentionNode final : public AggregationNode {
     });
   }
 
-  template <class T>
-  void fill_source_masks(Index j, const std::int32_t* targets, Index count, std::vector<T>& masks) const {
-    masks.resize(static_cast<std::size_t>(count * heads_));
-    std::uint32_t multiplicity = 0;
-    for (Index e = 0; e < count; ++e) {
-      multiplicity = e > 0 && targets[e] == targets[e - 1] ? multiplicity + 1 : 0;
-      edge_masks(source_ids_[j], own_ids_[targets[e]], multiplicity, masks.data() + e * heads_);
-    }
-  }
-
   Inputs in_;
   std::shared_ptr<const Adjacency> a_;
   // Keeps the ids alive.
   Block block_;
-  std::span<const VertexId> source_ids_, own_ids_;
   std::shared_ptr<MemoryPool> pool_;
   Index heads_;
   double slope_;
-  DropoutRate rate_;
-  RandomKey key_;
+  EdgeMasks masks_;
   bool keep_;
   Tensor z_, source_scores_, target_scores_;
   Tensor y_, kept_, positive_part_;

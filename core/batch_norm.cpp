@@ -13,31 +13,22 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
 
-/// sums [1, count * d (+ 1)], float64: element k * d + c is the sum over rows i of term(k, i, c).
+/// sums [1, count * d (+ 1)], float64: element k * d + c grows by the sum over rows i of term(k, i, c).
 template <class Term>
-void add_columns(const Tape& tape, Index rows, Index d, Index count, Tensor& sums, Term&& term) {
-  const Index grain = std::max<Index>(row_grain(d), (rows + 63) / 64);
-  const Index panels = (rows + grain - 1) / grain;
-  Tensor partial(panels, count * d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
-  auto* of_panels = partial.data<double>();
-  parallel_for(rows, grain, [&](Index begin, Index end) {
-    double* sum = of_panels + begin / grain * count * d;
-    std::fill_n(sum, count * d, 0.0);
-    for (Index i = begin; i < end; ++i) {
-      for (Index k = 0; k < count; ++k) {
-        for (Index c = 0; c < d; ++c) sum[k * d + c] += term(k, i, c);
-      }
-    }
-  });
-  auto* out = sums.data<double>();
-  for (Index p = 0; p < panels; ++p) {
-    for (Index c = 0; c < count * d; ++c) out[c] += of_panels[p * count * d + c];
-  }
+void add_columns(const Tape& tape, Index rows, Index d, Index count, Tensor& sums, const Term& term) {
+  add_panels(tape.context().pool.get(), rows, d, count * d, sums.data<double>(),
+             [=](Index begin, Index end, double* sum) LAMINAR_INLINE_LAMBDA {
+               for (Index i = begin; i < end; ++i) {
+                 for (Index k = 0; k < count; ++k) {
+                   for (Index c = 0; c < d; ++c) sum[k * d + c] += term(k, i, c);
+                 }
+               }
+             });
 }
 
 /// Adds what the other devices have.
@@ -70,7 +61,7 @@ class BatchNormNode final : public Node {
     const auto* mean = statistics_.data<double>();
     const double* r = mean + d;
     Tensor sums = Tensor::zeros(1, 2 * d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
-    add_columns(tape, n, d, 2, sums, [&](Index k, Index i, Index c) {
+    add_columns(tape, n, d, 2, sums, [=](Index k, Index i, Index c) LAMINAR_INLINE_LAMBDA {
       const auto dyc = static_cast<double>(g[i * d + c]);
       return k == 0 ? dyc : dyc * (static_cast<double>(x[i * d + c]) - mean[c]) * r[c];
     });
@@ -87,13 +78,15 @@ class BatchNormNode final : public Node {
     GradientSink dx = tape.sink(x_);
     const T* gain = gain_value_.data<T>();
     T* out = dx.tensor.template data<T>();
-    parallel_for(n, row_grain(d), [&](Index begin, Index end) {
+    const bool adds = dx.accumulate;
+    const double all = rows_;
+    parallel_for_vectorised(n, row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {
         for (Index c = 0; c < d; ++c) {
           const double u = (static_cast<double>(x[i * d + c]) - mean[c]) * r[c];
           const double v = r[c] * static_cast<double>(gain[c]) *
-                           (static_cast<double>(g[i * d + c]) - sum[c] / rows_ - u * sum[d + c] / rows_);
-          out[i * d + c] = dx.accumulate ? out[i * d + c] + static_cast<T>(v) : static_cast<T>(v);
+                           (static_cast<double>(g[i * d + c]) - sum[c] / all - u * sum[d + c] / all);
+          out[i * d + c] = adds ? out[i * d + c] + static_cast<T>(v) : static_cast<T>(v);
         }
       }
     });
@@ -128,14 +121,15 @@ Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     auto* mean = statistics.data<double>();
     double* r = mean + d;
     Tensor sums = Tensor::zeros(1, d + 1, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
-    add_columns(tape, n, d, 1, sums, [&](Index, Index i, Index c) { return static_cast<double>(in[i * d + c]); });
+    add_columns(tape, n, d, 1, sums,
+                [=](Index, Index i, Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(in[i * d + c]); });
     auto* sum = sums.data<double>();
     sum[d] = static_cast<double>(n);
     complete(tape, sums);
     rows = std::max(sum[d], 1.0);
     for (Index c = 0; c < d; ++c) mean[c] = sum[c] / rows;
     Tensor squares = Tensor::zeros(1, d, DType::kFloat64, tape.context().pool.get(), MemoryPurpose::kWorkspace);
-    add_columns(tape, n, d, 1, squares, [&](Index, Index i, Index c) {
+    add_columns(tape, n, d, 1, squares, [=](Index, Index i, Index c) LAMINAR_INLINE_LAMBDA {
       const double distance = static_cast<double>(in[i * d + c]) - mean[c];
       return distance * distance;
     });
@@ -144,7 +138,7 @@ Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     const T* a = gain.value.data<T>();
     const T* b = shift.value.data<T>();
     T* out = y.data<T>();
-    parallel_for(n, row_grain(d), [&](Index begin, Index end) {
+    parallel_for_vectorised(n, row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {
         for (Index c = 0; c < d; ++c) {
           const double u = (static_cast<double>(in[i * d + c]) - mean[c]) * r[c];

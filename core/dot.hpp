@@ -5,21 +5,27 @@
 
 namespace laminar::core {
 
-/// <a, b> over d columns: sixteen running sums, then their tree, the order a vector unit of any width up to sixteen can
-/// follow.
-template <class T>
-LAMINAR_INLINE T dot(const T* a, const T* b, Index d) {
+/// The sum of term(c) over c of [0, d): sixteen running sums, then their tree, the order a vector unit of any width up
+/// to sixteen can follow. `term` is a lambda marked LAMINAR_INLINE_LAMBDA that gives a T.
+template <class T, class Term>
+LAMINAR_INLINE T lane_sum(Index d, const Term& term) {
   constexpr Index kLanes = 16;
   T lanes[kLanes] = {};
   Index c = 0;
   for (; c + kLanes <= d; c += kLanes) {
-    for (Index i = 0; i < kLanes; ++i) lanes[i] += a[c + i] * b[c + i];
+    for (Index i = 0; i < kLanes; ++i) lanes[i] += term(c + i);
   }
-  for (Index i = 0; c + i < d; ++i) lanes[i] += a[c + i] * b[c + i];
+  for (Index i = 0; c + i < d; ++i) lanes[i] += term(c + i);
   for (Index half = kLanes / 2; half > 0; half /= 2) {
     for (Index i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
   return lanes[0];
+}
+
+/// <a, b> over d columns.
+template <class T>
+LAMINAR_INLINE T dot(const T* a, const T* b, Index d) {
+  return lane_sum<T>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return a[c] * b[c]; });
 }
 
 }  // namespace laminar::core

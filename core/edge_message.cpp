@@ -13,27 +13,20 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/multiversion.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
 
 /// m = x + b + f W, over d columns.
 template <class T>
-LAMINAR_INLINE void message_any(T* m, const T* x, const T* b, const T* f, const T* w, Index width, Index d) {
-  for (Index c = 0; c < d; ++c) m[c] = x[c] + b[c];
-  for (Index k = 0; k < width; ++k) {
-    for (Index c = 0; c < d; ++c) m[c] += f[k] * w[k * d + c];
-  }
-}
-LAMINAR_MULTIVERSION
-void message_of(float* m, const float* x, const float* b, const float* f, const float* w, Index width, Index d) {
-  message_any(m, x, b, f, w, width, d);
-}
-LAMINAR_MULTIVERSION
-void message_of(double* m, const double* x, const double* b, const double* f, const double* w, Index width, Index d) {
-  message_any(m, x, b, f, w, width, d);
+void message_of(T* m, const T* x, const T* b, const T* f, const T* w, Index width, Index d) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index c = 0; c < d; ++c) m[c] = x[c] + b[c];
+    for (Index k = 0; k < width; ++k) {
+      for (Index c = 0; c < d; ++c) m[c] += f[k] * w[k * d + c];
+    }
+  });
 }
 
 class EdgeMessageNode final : public AggregationNode {
@@ -110,14 +103,10 @@ class EdgeMessageNode final : public AggregationNode {
     const Index n = a_->num_rows;
     const Index d = dy.cols();
     const Index width = features_.cols();
-    const Index grain = std::max<Index>(row_grain(d), (n + 63) / 64);
-    const Index panels = (n + grain - 1) / grain;
-    Tensor partial = tape.allocate(panels * (width + 1), d, MemoryPurpose::kWorkspace);
-    T* sums = partial.data<T>();
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      T* dw = sums + begin / grain * (width + 1) * d;
+    T* weight_gradient = tape.sink(in_.weight).tensor.data<T>();
+    T* bias_gradient = tape.sink(in_.bias).tensor.data<T>();
+    const auto add_rows = [&](Index begin, Index end, T* dw) {
       T* db = dw + width * d;
-      std::fill_n(dw, (width + 1) * d, T(0));
       std::vector<T> m(static_cast<std::size_t>(d));
       for (Index i = begin; i < end; ++i) {
         const T* g = dy.data<T>() + i * d;
@@ -133,14 +122,11 @@ class EdgeMessageNode final : public AggregationNode {
           }
         }
       }
-    });
-    T* weight_gradient = tape.sink(in_.weight).tensor.data<T>();
-    T* bias_gradient = tape.sink(in_.bias).tensor.data<T>();
-    for (Index p = 0; p < panels; ++p) {
-      const T* dw = sums + p * (width + 1) * d;
+    };
+    sum_panels<T>(tape.context().pool.get(), n, d, (width + 1) * d, add_rows, [=](const T* dw) {
       for (Index k = 0; k < width * d; ++k) weight_gradient[k] += dw[k];
       for (Index c = 0; c < d; ++c) bias_gradient[c] += dw[width * d + c];
-    }
+    });
   }
 
   Inputs in_;

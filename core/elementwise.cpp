@@ -9,14 +9,13 @@
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
 
 constexpr std::array<std::string_view, 6> kNames = {"none", "relu", "leaky-relu", "elu", "tanh", "gelu"};
 constexpr double kLeakySlope = 0.01;
-constexpr Index kGrain = 1 << 14;
 
 class CombineNode final : public Node {
  public:
@@ -35,13 +34,8 @@ class CombineNode final : public Node {
       const T* g = dy.data<T>();
       T* out = sink.tensor.data<T>();
       const T f = static_cast<T>(factor);
-      parallel_for(dy.size(), kGrain, [&](Index begin, Index end) {
-        if (sink.accumulate) {
-          for (Index i = begin; i < end; ++i) out[i] += f * g[i];
-        } else {
-          for (Index i = begin; i < end; ++i) out[i] = f * g[i];
-        }
-      });
+      const bool adds = sink.accumulate;
+      for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = adds ? out[i] + f * g[i] : f * g[i]; });
     });
   }
   double a_, b_;
@@ -66,11 +60,10 @@ class MaximumNode final : public Node {
       const T* q = right_.data<T>();
       const T* g = dy.data<T>();
       T* out = sink.tensor.data<T>();
-      parallel_for(dy.size(), kGrain, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-          const T v = (p[i] >= q[i]) == is_left ? g[i] : T(0);
-          out[i] = sink.accumulate ? out[i] + v : v;
-        }
+      const bool adds = sink.accumulate;
+      for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+        const T v = (p[i] >= q[i]) == is_left ? g[i] : T(0);
+        out[i] = adds ? out[i] + v : v;
       });
     });
   }
@@ -79,7 +72,7 @@ class MaximumNode final : public Node {
 };
 
 template <class T>
-T activation_value(Activation f, T x) {
+LAMINAR_INLINE T activation_value(Activation f, T x) {
   switch (f) {
     case Activation::kNone:
       return x;
@@ -99,7 +92,7 @@ T activation_value(Activation f, T x) {
 
 /// f'(x), from x for gelu and from y = f(x) for all others.
 template <class T>
-T activation_slope(Activation f, T saved) {
+LAMINAR_INLINE T activation_slope(Activation f, T saved) {
   switch (f) {
     case Activation::kNone:
       return 1;
@@ -148,11 +141,10 @@ class ActivationNode final : public Node {
       const T* saved = saved_.data<T>();
       T* out = sink.tensor.data<T>();
       with_constant(f_, [&](auto f) {
-        parallel_for(dy.size(), kGrain, [&](Index begin, Index end) {
-          for (Index i = begin; i < end; ++i) {
-            const T v = g[i] * activation_slope<T>(f.value, saved[i]);
-            out[i] = sink.accumulate ? out[i] + v : v;
-          }
+        const bool adds = sink.accumulate;
+        for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+          const T v = g[i] * activation_slope<T>(decltype(f)::value, saved[i]);
+          out[i] = adds ? out[i] + v : v;
         });
       });
     });
@@ -180,9 +172,7 @@ Var combine(Tape& tape, double a, Var x, double b, Var z) {
     T* out = y.data<T>();
     const T s = static_cast<T>(a);
     const T t = static_cast<T>(b);
-    parallel_for(y.size(), kGrain, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) out[i] = s * p[i] + t * q[i];
-    });
+    for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = s * p[i] + t * q[i]; });
   });
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, b, z), {x, z});
 }
@@ -199,10 +189,9 @@ Var maximum(Tape& tape, Var x, Var z) {
     const T* p = left.data<T>();
     const T* q = right.data<T>();
     T* out = y.data<T>();
-    parallel_for(y.size(), kGrain, [&](Index begin, Index end) {
-      // A NaN on either side stays one.
-      for (Index i = begin; i < end; ++i) out[i] = p[i] >= q[i] || p[i] != p[i] ? p[i] : q[i];
-    });
+    // A NaN on either side stays one.
+    for_each_element(y.size(),
+                     [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = p[i] >= q[i] || p[i] != p[i] ? p[i] : q[i]; });
   });
   return tape.record(std::move(y), std::make_unique<MaximumNode>(x, z, left, right), {x, z});
 }
@@ -214,9 +203,7 @@ Var scale(Tape& tape, double a, Var x) {
     const T* p = in.data<T>();
     T* out = y.data<T>();
     const T s = static_cast<T>(a);
-    parallel_for(y.size(), kGrain, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) out[i] = s * p[i];
-    });
+    for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = s * p[i]; });
   });
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, 0, Var{}), {x});
 }
@@ -238,9 +225,8 @@ Var activate(Tape& tape, Var x, Activation activation) {
     const T* p = in.data<T>();
     T* out = y.data<T>();
     with_constant(activation, [&](auto f) {
-      parallel_for(y.size(), kGrain, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) out[i] = activation_value<T>(f.value, p[i]);
-      });
+      for_each_element(y.size(),
+                       [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = activation_value<T>(decltype(f)::value, p[i]); });
     });
   });
   Tensor saved = activation == Activation::kGelu ? in : y;

@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "laminar/core/dot.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
@@ -62,6 +63,24 @@ Var mean_heads(Tape& tape, Var x, Index heads) {
     });
   });
   return tape.record(std::move(y), std::make_unique<MeanHeadsNode>(x, heads), {x});
+}
+
+Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool, MemoryPurpose purpose) {
+  Tensor dots(a.rows(), heads, a.dtype(), pool, purpose);
+  dispatch(a.dtype(), [&]<class T>(T) {
+    const T* p = a.data<T>();
+    const T* q = b.data<T>();
+    T* out = dots.data<T>();
+    const Index d = a.cols();
+    const Index w = d / heads;
+    const Index stride = b.rows() == 1 ? 0 : d;
+    parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+      for (Index i = begin; i < end; ++i) {
+        for (Index h = 0; h < heads; ++h) out[i * heads + h] = dot(p + i * d + h * w, q + i * stride + h * w, w);
+      }
+    });
+  });
+  return dots;
 }
 
 }  // namespace laminar::core

@@ -8,4 +8,9 @@ namespace laminar::core {
 /// multiple of `heads`. One head passes through.
 Var mean_heads(Tape& tape, Var x, Index heads);
 
+/// s_ih = <a_i, b_i> over head h's columns. a [n, heads * w], b the same or [1, heads * w] for all rows alike -> [n,
+/// heads], from `pool`. No operation of a tape.
+Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool,
+                 MemoryPurpose purpose = MemoryPurpose::kWorkspace);
+
 }  // namespace laminar::core

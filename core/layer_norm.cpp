@@ -1,13 +1,13 @@
 #include "laminar/core/layer_norm.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "laminar/core/dot.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
@@ -27,59 +27,54 @@ class LayerNormNode final : public Node {
   }
 
  private:
-  // With u = (x - mean) * r and q = gain * dy: dx = r * (q - mean(q) - u * mean(q u)), dgain = sum dy u, dshift = sum
-  // dy.
+  // With u = (x - mean) r and q = gain dy: dx = r (q - mean(q) - u mean(q u)), dgain = sum dy u, dshift = sum dy.
   template <class T>
   void run(Tape& tape, const Tensor& dy) {
     const Index n = dy.rows();
     const Index d = dy.cols();
-    const Index grain = std::max<Index>(row_grain(d), (n + 63) / 64);
-    const Index panels = (n + grain - 1) / grain;
-    const bool input_gradient = tape.needs_gradient(x_);
-    GradientSink dx = input_gradient ? tape.sink(x_) : GradientSink{};
-    Tensor partial = tape.allocate(panels * 2, d, MemoryPurpose::kWorkspace);
+    GradientSink dx = tape.needs_gradient(x_) ? tape.sink(x_) : GradientSink{};
     const T* x = input_.data<T>();
     const T* stats = statistics_.data<T>();
     const T* gain = gain_value_.data<T>();
     const T* g = dy.data<T>();
-    T* sums = partial.data<T>();
-    T* out = input_gradient ? dx.tensor.data<T>() : nullptr;
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      T* dgain = sums + begin / grain * 2 * d;
-      T* dshift = dgain + d;
-      std::fill_n(dgain, 2 * d, T(0));
-      for (Index i = begin; i < end; ++i) {
-        const T mean = stats[2 * i];
-        const T r = stats[2 * i + 1];
-        const T* xi = x + i * d;
-        const T* gi = g + i * d;
-        double q_sum = 0;
-        double qu_sum = 0;
-        for (Index c = 0; c < d; ++c) {
-          const T u = (xi[c] - mean) * r;
-          const T q = gain[c] * gi[c];
-          dgain[c] += gi[c] * u;
-          dshift[c] += gi[c];
-          q_sum += q;
-          qu_sum += q * u;
-        }
-        if (out == nullptr) continue;
-        const T q_mean = static_cast<T>(q_sum / static_cast<double>(d));
-        const T qu_mean = static_cast<T>(qu_sum / static_cast<double>(d));
-        for (Index c = 0; c < d; ++c) {
-          const T v = r * (gain[c] * gi[c] - q_mean - (xi[c] - mean) * r * qu_mean);
-          out[i * d + c] = dx.accumulate ? out[i * d + c] + v : v;
-        }
-      }
-    });
+    T* out = dx.tensor ? dx.tensor.data<T>() : nullptr;
+    const bool adds = dx.accumulate;
     T* gain_gradient = tape.sink(gain_).tensor.data<T>();
     T* shift_gradient = tape.sink(shift_).tensor.data<T>();
-    for (Index p = 0; p < panels; ++p) {
-      for (Index c = 0; c < d; ++c) {
-        gain_gradient[c] += sums[p * 2 * d + c];
-        shift_gradient[c] += sums[(p * 2 + 1) * d + c];
-      }
-    }
+    sum_panels<T>(
+        tape.context().pool.get(), n, d, 2 * d,
+        [=](Index begin, Index end, T* dgain) LAMINAR_INLINE_LAMBDA {
+          T* dshift = dgain + d;
+          for (Index i = begin; i < end; ++i) {
+            const T mean = stats[2 * i];
+            const T r = stats[2 * i + 1];
+            const T* xi = x + i * d;
+            const T* gi = g + i * d;
+            for (Index c = 0; c < d; ++c) {
+              dgain[c] += gi[c] * ((xi[c] - mean) * r);
+              dshift[c] += gi[c];
+            }
+            if (out == nullptr) continue;
+            const auto q_sum = lane_sum<double>(
+                d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(gain[c] * gi[c]); });
+            const auto qu_sum = lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
+              return static_cast<double>(gain[c] * gi[c] * ((xi[c] - mean) * r));
+            });
+            const T q_mean = static_cast<T>(q_sum / static_cast<double>(d));
+            const T qu_mean = static_cast<T>(qu_sum / static_cast<double>(d));
+            T* row = out + i * d;
+            for (Index c = 0; c < d; ++c) {
+              const T v = r * (gain[c] * gi[c] - q_mean - (xi[c] - mean) * r * qu_mean);
+              row[c] = adds ? row[c] + v : v;
+            }
+          }
+        },
+        [=](const T* sum) {
+          for (Index c = 0; c < d; ++c) {
+            gain_gradient[c] += sum[c];
+            shift_gradient[c] += sum[d + c];
+          }
+        });
   }
 
   Var x_, gain_, shift_;
@@ -106,14 +101,16 @@ Var layer_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     const T* b = shift.value.data<T>();
     T* out = y.data<T>();
     T* stats = statistics.data<T>();
-    parallel_for(n, row_grain(d), [&](Index begin, Index end) {
+    parallel_for_vectorised(n, row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {
         const T* xi = in + i * d;
-        double sum = 0;
-        for (Index c = 0; c < d; ++c) sum += xi[c];
+        const double sum =
+            lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(xi[c]); });
         const double mean = sum / static_cast<double>(d);
-        double squares = 0;
-        for (Index c = 0; c < d; ++c) squares += (xi[c] - mean) * (xi[c] - mean);
+        const double squares = lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
+          const double distance = static_cast<double>(xi[c]) - mean;
+          return distance * distance;
+        });
         const T m = static_cast<T>(mean);
         const T r = static_cast<T>(1 / std::sqrt(squares / static_cast<double>(d) + epsilon));
         for (Index c = 0; c < d; ++c) out[i * d + c] = a[c] * ((xi[c] - m) * r) + b[c];

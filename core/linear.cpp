@@ -1,13 +1,12 @@
 #include "laminar/core/linear.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "laminar/core/dense.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
@@ -17,7 +16,7 @@ void add_bias_in_place(Tensor& y, const Tensor& bias) {
     T* out = y.data<T>();
     const T* b = bias.data<T>();
     const Index d = y.cols();
-    parallel_for(y.rows(), row_grain(d), [&](Index begin, Index end) {
+    parallel_for_vectorised(y.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index r = begin; r < end; ++r) {
         for (Index c = 0; c < d; ++c) out[r * d + c] += b[c];
       }
@@ -25,27 +24,17 @@ void add_bias_in_place(Tensor& y, const Tensor& bias) {
   });
 }
 
-/// bias.gradient += the sum of the rows of dy, panel by panel in order.
+/// bias.gradient += the sum of the rows of dy.
 void add_column_sums(Tape& tape, const Tensor& dy, Tensor sums) {
-  const Index d = dy.cols();
-  const Index grain = std::max<Index>(row_grain(d), (dy.rows() + 63) / 64);
-  const Index panels = (dy.rows() + grain - 1) / grain;
-  if (panels == 0) return;
-  Tensor partial = tape.allocate(panels, d, MemoryPurpose::kWorkspace);
   dispatch(dy.dtype(), [&]<class T>(T) {
     const T* g = dy.data<T>();
-    T* p = partial.data<T>();
-    parallel_for(dy.rows(), grain, [&](Index begin, Index end) {
-      T* sum = p + begin / grain * d;
-      std::fill_n(sum, d, T(0));
-      for (Index r = begin; r < end; ++r) {
-        for (Index c = 0; c < d; ++c) sum[c] += g[r * d + c];
-      }
-    });
-    T* out = sums.data<T>();
-    for (Index i = 0; i < panels; ++i) {
-      for (Index c = 0; c < d; ++c) out[c] += p[i * d + c];
-    }
+    const Index d = dy.cols();
+    add_panels(tape.context().pool.get(), dy.rows(), d, d, sums.data<T>(),
+               [=](Index begin, Index end, T* sum) LAMINAR_INLINE_LAMBDA {
+                 for (Index r = begin; r < end; ++r) {
+                   for (Index c = 0; c < d; ++c) sum[c] += g[r * d + c];
+                 }
+               });
   });
 }
 

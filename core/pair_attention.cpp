@@ -6,7 +6,6 @@
 ///     dt_i  = sum_j de_ij a f'(z_j + t_i)                     a gather over in-edges, with da beside it
 ///     dz_j  = sum_i alpha_ij k_ij dy_i + de_ij a f'(z_j + t_i)  a gather over out-edges
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -14,87 +13,60 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/dot.hpp"
 #include "laminar/core/edge_masks.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/core/exponential.hpp"
 #include "laminar/core/gather.hpp"
-#include "laminar/core/multiversion.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/heads.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
 
-/// out[e] = sum over c of a_c leaky_relu(z_jc + t_c), j = indices[e]; sixteen running sums, then their tree.
+/// out[e] = sum over c of a_c leaky_relu(z_jc + t_c), j = indices[e]; then alpha, the softmax over e, in its place.
 template <class T>
-LAMINAR_INLINE void pair_scores_any(T* out, const T* a, const T* t, const T* z, Index d, Index stride,
-                                    const std::int32_t* indices, Index count, T slope) {
-  constexpr Index kLanes = 16;
-  for (Index e = 0; e < count; ++e) {
-    const T* row = z + indices[e] * stride;
-    T lanes[kLanes] = {};
-    const auto term = [&](Index c) {
-      const T v = row[c] + t[c];
-      return a[c] * (v > 0 ? v : slope * v);
-    };
-    Index c = 0;
-    for (; c + kLanes <= d; c += kLanes) {
-      for (Index i = 0; i < kLanes; ++i) lanes[i] += term(c + i);
+void pair_weights(T* out, const T* a, const T* t, const T* z, Index d, Index stride, const std::int32_t* indices,
+                  Index count, T slope) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    T largest = -std::numeric_limits<T>::infinity();
+    for (Index e = 0; e < count; ++e) {
+      const T* row = z + indices[e] * stride;
+      out[e] = lane_sum<T>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
+        const T v = row[c] + t[c];
+        return a[c] * (v > 0 ? v : slope * v);
+      });
+      largest = std::max(largest, out[e]);
     }
-    for (Index i = 0; c + i < d; ++i) lanes[i] += term(c + i);
-    for (Index half = kLanes / 2; half > 0; half /= 2) {
-      for (Index i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    }
-    out[e] = lanes[0];
-  }
+    for (Index e = 0; e < count; ++e) out[e] = exponential(out[e] - largest);
+    const auto total =
+        lane_sum<double>(count, [=](Index e) LAMINAR_INLINE_LAMBDA { return static_cast<double>(out[e]); });
+    const T inverse = count > 0 ? static_cast<T>(1 / total) : T(0);
+    for (Index e = 0; e < count; ++e) out[e] *= inverse;
+  });
 }
 
 /// dt_c += g a_c f'(v_c), da_c += g leaky_relu(v_c), v = z + t.
 template <class T>
-LAMINAR_INLINE void add_target_any(T* dt, T* da, const T* a, const T* t, const T* z, Index d, T g, T slope) {
-  for (Index c = 0; c < d; ++c) {
-    const T v = z[c] + t[c];
-    dt[c] += g * a[c] * (v > 0 ? T(1) : slope);
-    da[c] += g * (v > 0 ? v : slope * v);
-  }
+void add_target(T* dt, T* da, const T* a, const T* t, const T* z, Index d, T g, T slope) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index c = 0; c < d; ++c) {
+      const T v = z[c] + t[c];
+      dt[c] += g * a[c] * (v > 0 ? T(1) : slope);
+      da[c] += g * (v > 0 ? v : slope * v);
+    }
+  });
 }
 
 /// dz_c += weight dy_c + g a_c f'(v_c).
 template <class T>
-LAMINAR_INLINE void add_source_any(T* dz, const T* dy, const T* a, const T* t, const T* z, Index d, T weight, T g,
-                                   T slope) {
-  for (Index c = 0; c < d; ++c) {
-    const T v = z[c] + t[c];
-    dz[c] += weight * dy[c] + g * a[c] * (v > 0 ? T(1) : slope);
-  }
-}
-
-LAMINAR_MULTIVERSION
-void pair_scores(float* out, const float* a, const float* t, const float* z, Index d, Index stride,
-                 const std::int32_t* indices, Index count, float slope) {
-  pair_scores_any(out, a, t, z, d, stride, indices, count, slope);
-}
-LAMINAR_MULTIVERSION
-void pair_scores(double* out, const double* a, const double* t, const double* z, Index d, Index stride,
-                 const std::int32_t* indices, Index count, double slope) {
-  pair_scores_any(out, a, t, z, d, stride, indices, count, slope);
-}
-LAMINAR_MULTIVERSION
-void add_target(float* dt, float* da, const float* a, const float* t, const float* z, Index d, float g, float slope) {
-  add_target_any(dt, da, a, t, z, d, g, slope);
-}
-LAMINAR_MULTIVERSION
-void add_target(double* dt, double* da, const double* a, const double* t, const double* z, Index d, double g,
-                double slope) {
-  add_target_any(dt, da, a, t, z, d, g, slope);
-}
-LAMINAR_MULTIVERSION
-void add_source(float* dz, const float* dy, const float* a, const float* t, const float* z, Index d, float weight,
-                float g, float slope) {
-  add_source_any(dz, dy, a, t, z, d, weight, g, slope);
-}
-LAMINAR_MULTIVERSION
-void add_source(double* dz, const double* dy, const double* a, const double* t, const double* z, Index d, double weight,
-                double g, double slope) {
-  add_source_any(dz, dy, a, t, z, d, weight, g, slope);
+void add_source(T* dz, const T* dy, const T* a, const T* t, const T* z, Index d, T weight, T g, T slope) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index c = 0; c < d; ++c) {
+      const T v = z[c] + t[c];
+      dz[c] += weight * dy[c] + g * a[c] * (v > 0 ? T(1) : slope);
+    }
+  });
 }
 
 class PairAttentionNode final : public AggregationNode {
@@ -110,13 +82,11 @@ class PairAttentionNode final : public AggregationNode {
       : in_(in),
         a_(std::move(a)),
         block_(block),
-        source_ids_(block_.source_ids()),
-        own_ids_(block_.own_ids()),
         pool_(tape.context().pool),
         heads_(options.heads),
         slope_(slope),
-        rate_(tape.context().training ? options.dropout : 0),
-        key_(tape.next_random_key()),
+        masks_(tape.next_random_key(), DropoutRate(tape.context().training ? options.dropout : 0), block_.source_ids(),
+               block_.own_ids(), options.heads),
         z_(tape.value(in.z)),
         t_(tape.value(in.t)),
         vector_(std::move(vector)),
@@ -162,59 +132,16 @@ class PairAttentionNode final : public AggregationNode {
         const Index count = a_->offsets[i + 1] - first;
         const std::int32_t* in = a_->sources.data() + first;
         weights.resize(static_cast<std::size_t>(count));
-        if (rate_.active()) fill_row_masks(i, masks);
+        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), masks);
         for (Index h = 0; h < heads_; ++h) {
           const Index at = h * width;
           T* alpha = row_alpha<T>(alpha_, i, h);
-          pair_scores(alpha, a + at, t + i * d + at, z + at, width, d, in, count, static_cast<T>(slope_));
-          T largest = -std::numeric_limits<T>::infinity();
-          for (Index e = 0; e < count; ++e) largest = std::max(largest, alpha[e]);
-          double total = 0;
-          for (Index e = 0; e < count; ++e) {
-            alpha[e] = std::exp(alpha[e] - largest);
-            total += alpha[e];
-          }
-          const T inverse = count > 0 ? static_cast<T>(1 / total) : T(0);
-          for (Index e = 0; e < count; ++e) {
-            alpha[e] *= inverse;
-            weights[e] = rate_.active() ? alpha[e] * masks[h * count + e] : alpha[e];
-          }
+          pair_weights(alpha, a + at, t + i * d + at, z + at, width, d, in, count, static_cast<T>(slope_));
+          for (Index e = 0; e < count; ++e) weights[e] = masks_.active() ? alpha[e] * masks[e * heads_ + h] : alpha[e];
           gather_row(out + i * d + at, z + at, width, d, in, weights.data(), count, false);
         }
       }
     });
-  }
-
-  /// masks[h * count + e] for the in-edges of row i; parallel edges stand side by side and are told apart by number.
-  template <class T>
-  void fill_row_masks(Index i, std::vector<T>& masks) const {
-    const std::int32_t* in = a_->sources.data() + a_->offsets[i];
-    const Index count = a_->offsets[i + 1] - a_->offsets[i];
-    masks.resize(static_cast<std::size_t>(count * heads_));
-    std::uint32_t multiplicity = 0;
-    for (Index e = 0; e < count; ++e) {
-      multiplicity = e > 0 && in[e] == in[e - 1] ? multiplicity + 1 : 0;
-      edge_masks(key_, rate_, source_ids_[in[e]], own_ids_[i], multiplicity, heads_, masks.data() + e, count);
-    }
-  }
-
-  /// c_i, a row and head.
-  template <class T>
-  Tensor row_means(const Tensor& dy) const {
-    const Index d = dy.cols();
-    const Index width = d / heads_;
-    Tensor means(a_->num_rows, heads_, dy.dtype(), pool_.get(), MemoryPurpose::kWorkspace);
-    T* out = means.data<T>();
-    static constexpr std::int32_t kSelf = 0;
-    parallel_for(a_->num_rows, row_grain(d), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads_; ++h) {
-          const Index at = i * d + h * width;
-          gather_dots(out + i * heads_ + h, dy.data<T>() + at, y_.data<T>() + at, width, d, &kSelf, 1);
-        }
-      }
-    });
-    return means;
   }
 
   template <class T>
@@ -224,21 +151,15 @@ class PairAttentionNode final : public AggregationNode {
     const Index width = d / heads_;
     const bool wants_target = tape.needs_gradient(in_.t);
     GradientSink dt = wants_target ? tape.sink(in_.t) : GradientSink{};
-    const Tensor all_means = row_means<T>(dy);
-    // Panels are fixed by the number of rows, so that the vector's gradient has the same bits on any number of threads.
-    const Index grain = std::max<Index>(row_grain(d), (n + 63) / 64);
-    const Index panels = (n + grain - 1) / grain;
-    Tensor partial = tape.allocate(panels, d, MemoryPurpose::kWorkspace);
+    const Tensor all_means = head_dots(dy, y_, heads_, pool_.get());
     const T* z = z_.data<T>();
     const T* t = t_.data<T>();
     const T* a = vector_.data<T>();
     const T* g = dy.data<T>();
     const T* means = all_means.data<T>();
-    T* sums = partial.data<T>();
     const T slope = static_cast<T>(slope_);
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      T* da = sums + begin / grain * d;
-      std::fill_n(da, d, T(0));
+    T* vector_gradient = tape.sink(in_.vector).tensor.data<T>();
+    add_panels(pool_.get(), n, d, d, vector_gradient, [&](Index begin, Index end, T* da) {
       std::vector<T> row(static_cast<std::size_t>(d));
       std::vector<T> dots;
       std::vector<T> masks;
@@ -248,13 +169,13 @@ class PairAttentionNode final : public AggregationNode {
         const std::int32_t* in = a_->sources.data() + first;
         dots.resize(static_cast<std::size_t>(count));
         std::fill(row.begin(), row.end(), T(0));
-        if (rate_.active()) fill_row_masks(i, masks);
+        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), masks);
         for (Index h = 0; h < heads_; ++h) {
           const Index at = h * width;
           const T* alpha = row_alpha<T>(alpha_, i, h);
           gather_dots(dots.data(), g + i * d + at, z + at, width, d, in, count);
           for (Index e = 0; e < count; ++e) {
-            const T mask = rate_.active() ? masks[h * count + e] : T(1);
+            const T mask = masks_.active() ? masks[e * heads_ + h] : T(1);
             const T de = alpha[e] * (mask * dots[e] - means[i * heads_ + h]);
             add_target(row.data() + at, da + at, a + at, t + i * d + at, z + in[e] * d + at, width, de, slope);
           }
@@ -264,17 +185,13 @@ class PairAttentionNode final : public AggregationNode {
         for (Index c = 0; c < d; ++c) out[c] = dt.accumulate ? out[c] + row[c] : row[c];
       }
     });
-    T* vector_gradient = tape.sink(in_.vector).tensor.data<T>();
-    for (Index p = 0; p < panels; ++p) {
-      for (Index c = 0; c < d; ++c) vector_gradient[c] += sums[p * d + c];
-    }
   }
 
   template <class T>
   void backward_any(const Tensor& dy, Index begin, Index end, GradientSink& sink) const {
     const Index d = dy.cols();
     const Index width = d / heads_;
-    const Tensor all_means = row_means<T>(dy);
+    const Tensor all_means = head_dots(dy, y_, heads_, pool_.get());
     const T* z = z_.data<T>();
     const T* t = t_.data<T>();
     const T* a = vector_.data<T>();
@@ -285,29 +202,26 @@ class PairAttentionNode final : public AggregationNode {
     const auto& transposed = a_->transposed;
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
       std::vector<T> dots;
-      std::vector<T> masks(static_cast<std::size_t>(heads_), T(1));
+      std::vector<T> masks;
       for (Index j = source_begin; j < source_end; ++j) {
         const EdgeId first = transposed.offsets[j];
         const Index count = transposed.offsets[j + 1] - first;
         const std::int32_t* targets = transposed.rows.data() + first;
         T* out = dz + j * d;
         if (!sink.accumulate) std::fill_n(out, d, T(0));
-        std::uint32_t multiplicity = 0;
+        if (masks_.active()) masks_.of_source(j, std::span(targets, static_cast<std::size_t>(count)), masks);
         dots.resize(static_cast<std::size_t>(count * heads_));
         for (Index h = 0; h < heads_; ++h) {
           gather_dots(dots.data() + h * count, z + j * d + h * width, g + h * width, width, d, targets, count);
         }
         for (Index e = 0; e < count; ++e) {
           const Index i = targets[e];
-          multiplicity = e > 0 && targets[e] == targets[e - 1] ? multiplicity + 1 : 0;
-          if (rate_.active()) {
-            edge_masks(key_, rate_, source_ids_[j], own_ids_[i], multiplicity, heads_, masks.data(), 1);
-          }
           for (Index h = 0; h < heads_; ++h) {
             const Index at = h * width;
             const T alpha = row_alpha<T>(alpha_, i, h)[transposed.positions[first + e] - a_->offsets[i]];
-            const T de = alpha * (masks[h] * dots[h * count + e] - means[i * heads_ + h]);
-            add_source(out + at, g + i * d + at, a + at, t + i * d + at, z + j * d + at, width, alpha * masks[h], de,
+            const T mask = masks_.active() ? masks[e * heads_ + h] : T(1);
+            const T de = alpha * (mask * dots[h * count + e] - means[i * heads_ + h]);
+            add_source(out + at, g + i * d + at, a + at, t + i * d + at, z + j * d + at, width, alpha * mask, de,
                        slope);
           }
         }
@@ -319,12 +233,10 @@ class PairAttentionNode final : public AggregationNode {
   std::shared_ptr<const Adjacency> a_;
   // Keeps the ids alive.
   Block block_;
-  std::span<const VertexId> source_ids_, own_ids_;
   std::shared_ptr<MemoryPool> pool_;
   Index heads_;
   double slope_;
-  DropoutRate rate_;
-  RandomKey key_;
+  EdgeMasks masks_;
   Tensor z_, t_, vector_;
   Tensor alpha_, y_;
 };

@@ -1,13 +1,12 @@
 #include "laminar/core/scaling.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/panel_sums.hpp"
 
 namespace laminar::core {
 namespace {
@@ -22,38 +21,35 @@ class ScaleColumnsNode final : public Node {
   }
 
  private:
-  // dx = (offset + s) dy; ds = sum over rows (and columns, if there is one factor) of x dy, panel by panel in order.
+  // dx = (offset + s) dy; ds = sum over rows (and columns, if there is one factor) of x dy.
   template <class T>
   void run(Tape& tape, const Tensor& dy) {
     const Index n = dy.rows();
     const Index d = dy.cols();
     const bool one = factors_.cols() == 1;
-    const Index grain = std::max<Index>(row_grain(d), (n + 63) / 64);
-    const Index panels = (n + grain - 1) / grain;
     GradientSink dx = tape.needs_gradient(x_) ? tape.sink(x_) : GradientSink{};
-    Tensor partial = tape.allocate(panels, d, MemoryPurpose::kWorkspace);
     const T* x = input_.data<T>();
     const T* s = factors_.data<T>();
     const T* g = dy.data<T>();
-    T* sums = partial.data<T>();
     T* out = dx.tensor ? dx.tensor.data<T>() : nullptr;
+    const bool adds = dx.accumulate;
     const T offset = static_cast<T>(offset_);
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      T* sum = sums + begin / grain * d;
-      std::fill_n(sum, d, T(0));
-      for (Index i = begin; i < end; ++i) {
-        for (Index c = 0; c < d; ++c) sum[c] += x[i * d + c] * g[i * d + c];
-        if (out == nullptr) continue;
-        for (Index c = 0; c < d; ++c) {
-          const T v = (offset + s[one ? 0 : c]) * g[i * d + c];
-          out[i * d + c] = dx.accumulate ? out[i * d + c] + v : v;
-        }
-      }
-    });
     T* ds = tape.sink(s_).tensor.data<T>();
-    for (Index p = 0; p < panels; ++p) {
-      for (Index c = 0; c < d; ++c) ds[one ? 0 : c] += sums[p * d + c];
-    }
+    sum_panels<T>(
+        tape.context().pool.get(), n, d, d,
+        [=](Index begin, Index end, T* sum) LAMINAR_INLINE_LAMBDA {
+          for (Index i = begin; i < end; ++i) {
+            for (Index c = 0; c < d; ++c) sum[c] += x[i * d + c] * g[i * d + c];
+            if (out == nullptr) continue;
+            for (Index c = 0; c < d; ++c) {
+              const T v = (offset + s[one ? 0 : c]) * g[i * d + c];
+              out[i * d + c] = adds ? out[i * d + c] + v : v;
+            }
+          }
+        },
+        [=](const T* sum) {
+          for (Index c = 0; c < d; ++c) ds[one ? 0 : c] += sum[c];
+        });
   }
 
   Var x_, s_;
@@ -68,7 +64,7 @@ void multiply_rows(const Tensor& in, const Tensor& factors, Tensor& out, bool ac
   const T* x = in.data<T>();
   const T* f = factors.data<T>();
   T* y = out.data<T>();
-  parallel_for(in.rows(), row_grain(d), [&](Index begin, Index end) {
+  parallel_for_vectorised(in.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
     for (Index i = begin; i < end; ++i) {
       for (Index c = 0; c < d; ++c) {
         const T v = f[i] * x[i * d + c];
@@ -107,7 +103,7 @@ Var scale_columns(Tape& tape, Var x, Parameter& s, double offset) {
     const T* f = s.value.data<T>();
     T* out = y.data<T>();
     const T o = static_cast<T>(offset);
-    parallel_for(in.rows(), row_grain(d), [&](Index begin, Index end) {
+    parallel_for_vectorised(in.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {
         for (Index c = 0; c < d; ++c) out[i * d + c] = (o + f[one ? 0 : c]) * p[i * d + c];
       }

@@ -41,3 +41,16 @@ TEST_CASE("heads must divide the width") {
   CHECK_THROWS_AS(mean_heads(tape, x, 0), Error);
   CHECK_THROWS_AS(mean_heads(tape, x, -2), Error);
 }
+
+TEST_CASE("dots by head, with rows of their own or one for all") {
+  const Tensor a = Tensor::from(2, 4, std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8});
+  const Tensor b = Tensor::from(2, 4, std::vector<double>{1, 1, 1, -1, 2, 0, 0, .5});
+  const Tensor own = head_dots(a, b, 2, nullptr);
+  CHECK(own.rows() == 2);
+  CHECK(own.cols() == 2);
+  const std::vector<double> golden = {3, -1, 10, 4};
+  for (Index k = 0; k < 4; ++k) CHECK(own.data<double>()[k] == golden[static_cast<std::size_t>(k)]);
+  const Tensor one = head_dots(a, b.slice_rows(0, 1), 2, nullptr);
+  const std::vector<double> shared = {3, -1, 11, -1};
+  for (Index k = 0; k < 4; ++k) CHECK(one.data<double>()[k] == shared[static_cast<std::size_t>(k)]);
+}
