@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 constexpr Index kDevices = 4;
 constexpr Index kEpochs = 20;
 // The first one fills memory pools.
-constexpr Index kReplayEpochs = 4;
+constexpr Index kReplayEpochs = 3;
 
 struct Command {
   apps::TrainCommand train;

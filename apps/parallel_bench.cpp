@@ -22,6 +22,7 @@ using nlohmann::ordered_json;
 using pipeline::Cause;
 using pipeline::Topology;
 
+constexpr int kReplayRuns = 5;
 constexpr std::array<Cause, 6> kTrainingCauses = {Cause::kStageForward, Cause::kStageBackward, Cause::kHaloForward,
                                                   Cause::kHaloBackward, Cause::kWeights,       Cause::kFraming};
 
@@ -184,8 +185,12 @@ double replay_bubble(const BenchMode& mode, const layers::ModelOptions& model, c
   }
   pipeline::TrainOptions options = mode.options;
   options.distribution.take_turns = true;
-  options.epochs = options.eval_every = epochs;
-  return pipeline::replay(pipeline::Trainer(model, data, options).run().spans).bubble;
+  std::vector<std::vector<std::vector<pipeline::StepSpan>>> last_epochs;
+  for (int run = 0; run < kReplayRuns; ++run) {
+    options.epochs = options.eval_every = epochs + run;
+    last_epochs.push_back(pipeline::Trainer(model, data, options).run().spans);
+  }
+  return pipeline::replay(pipeline::median_steps(last_epochs)).bubble;
 }
 
 std::string parallel_bench_table(const ParallelBench& bench, bool bold) {

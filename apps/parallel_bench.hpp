@@ -83,8 +83,8 @@ ModeRun run_mode(const BenchMode& mode, const layers::ModelOptions& model, const
                  const std::optional<double>& target,
                  const std::function<void(const pipeline::EpochRecord&, pipeline::Trainer&)>& progress);
 
-/// Trains `epochs` epochs more with one device computing at a time, and replays the last one. NaN for what is no
-/// pipeline with history.
+/// Trains anew with one device computing at a time, five times, `epochs` epochs at first and one more each time, and
+/// replays the median of the last epochs. NaN for what is no pipeline with history.
 double replay_bubble(const BenchMode& mode, const layers::ModelOptions& model, const core::Dataset& data,
                      core::Index epochs);
 

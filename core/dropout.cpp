@@ -1,23 +1,21 @@
 #include "laminar/core/dropout.hpp"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/multiversion.hpp"
-#include "laminar/core/parallel.hpp"
 #include "laminar/core/philox_lanes.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
 
 // Sixteen bits decide on an element. Columns are taken in groups of 64, a group drawing on 8 random blocks of 8 halves
 // each: column 8 h + i of a group uses half h of block i, so that 8 columns side by side are 8 lanes of one vector.
-constexpr int kLanes = 8;
+constexpr int kLanes = kPhiloxLanes;
 constexpr Index kGroup = 64;
 
 /// The 16 bits of column `c` in row `id`.
@@ -49,11 +47,11 @@ LAMINAR_INLINE void mask_lanes(const T* x, T* y, Index count, const std::uint32_
 
 /// Masks one row.
 template <class T>
-LAMINAR_INLINE void mask_row_any(const T* x, T* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
-                                 T factor, bool accumulate) {
-  std::array<std::array<std::uint32_t, kLanes>, 4> words;
+LAMINAR_INLINE void mask_row(const T* x, T* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
+                             T factor, bool accumulate) {
+  PhiloxWords words;
   for (Index group = 0; group < d; group += kGroup) {
-    philox_lanes<kLanes>(key, id, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
+    philox_lanes(key, id, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
     for (Index half = 0; half < kLanes && group + half * kLanes < d; ++half) {
       const Index first = group + half * kLanes;
       mask_lanes(x + first, y + first, std::min<Index>(kLanes, d - first),
@@ -63,18 +61,6 @@ LAMINAR_INLINE void mask_row_any(const T* x, T* y, Index d, RandomKey key, std::
   }
 }
 
-LAMINAR_MULTIVERSION
-void mask_row(const float* x, float* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold, float factor,
-              bool accumulate) {
-  mask_row_any(x, y, d, key, id, threshold, factor, accumulate);
-}
-
-LAMINAR_MULTIVERSION
-void mask_row(const double* x, double* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
-              double factor, bool accumulate) {
-  mask_row_any(x, y, d, key, id, threshold, factor, accumulate);
-}
-
 /// out (+)= mask(x), for rows of `ids`.
 template <class T>
 void apply_mask(const Tensor& x, Tensor& y, RandomKey key, const DropoutRate& rate, std::span<const VertexId> ids,
@@ -82,10 +68,11 @@ void apply_mask(const Tensor& x, Tensor& y, RandomKey key, const DropoutRate& ra
   const Index d = x.cols();
   const T* in = x.data<T>();
   T* out = y.data<T>();
-  parallel_for(x.rows(), row_grain(d), [&](Index begin, Index end) {
+  const T factor = static_cast<T>(rate.scale);
+  const std::uint32_t threshold = rate.threshold;
+  parallel_for_vectorised(x.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
     for (Index r = begin; r < end; ++r) {
-      mask_row(in + r * d, out + r * d, d, key, static_cast<std::uint32_t>(ids[r]), rate.threshold,
-               static_cast<T>(rate.scale), accumulate);
+      mask_row(in + r * d, out + r * d, d, key, static_cast<std::uint32_t>(ids[r]), threshold, factor, accumulate);
     }
   });
 }

@@ -9,6 +9,7 @@
 #include "laminar/pipeline/communicator.hpp"
 #include "laminar/pipeline/executor.hpp"
 #include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/stage_cut.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
@@ -172,16 +173,12 @@ class Bench {
   std::unique_ptr<Executor> executor_;
 };
 
-double dense_cost_of(const layers::ModelOptions& model) {
-  return static_cast<double>(std::max<Index>(model.hidden, 1)) / 2;
-}
-
 }  // namespace
 
 Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                       const Plan& plan, std::span<const double> slices) {
   using Kind = Step::Kind;
-  const Sample sample = take_sample(*plan.cut, slices, dense_cost_of(model), model, data.schema());
+  const Sample sample = take_sample(*plan.cut, slices, row_cost(model, data.schema()), model, data.schema());
   const bool history = plan.history.staleness > 0 && sample.units.size() > 1;
   const bool half_steps = !history && sample.units.size() > 1;
   HistoryOptions options_here = plan.history;
@@ -251,7 +248,7 @@ double measure_speedup(const layers::ModelOptions& model, const core::Dataset& d
   if (threads <= 1) return 1;
   const auto graph = model_graph(model, data);
   const CutGraph cut(partition::Layout(graph->num_vertices()), *graph);
-  const double dense_cost = dense_cost_of(model);
+  const double dense_cost = row_cost(model, data.schema());
   const Sample sample = take_sample(cut, slice_costs(cut, dense_cost), dense_cost, model, data.schema());
   HistoryOptions exact;
   exact.staleness = 0;

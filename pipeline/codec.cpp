@@ -66,8 +66,8 @@ LAMINAR_INLINE Bits largest_bits(const T* x, Index n) {
 /// The 16 random bits of each of a group's columns, as numbers in [0, 1).
 template <class T>
 LAMINAR_INLINE void uniform_group(RandomKey key, std::uint32_t row, Index group, T* uniform) {
-  std::array<std::array<std::uint32_t, kLanes>, 4> words;
-  core::philox_lanes<kLanes>(key, row, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
+  core::PhiloxWords words;
+  core::philox_lanes(key, row, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
   for (std::size_t w = 0; w < words.size(); ++w) {
     T* low = uniform + w * 2 * kLanes;
 #pragma GCC unroll 1

@@ -16,6 +16,7 @@
 #include "laminar/pipeline/link_probe.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/part_map.hpp"
+#include "laminar/pipeline/stage_cut.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
@@ -192,8 +193,7 @@ CostPrediction CostModel::predict(const Topology& topology) {
                             m.setting.host_of.size()));
   }
   const Plan plan = m.plan_of(topology);
-  const std::vector<double> slices =
-      slice_costs(*plan.cut, static_cast<double>(std::max<Index>(m.model.hidden, 1)) / 2);
+  const std::vector<double> slices = slice_costs(*plan.cut, row_cost(m.model, m.data.schema()));
   const std::pair key{topology.parts, topology.chunks};
   auto at = m.calibrations.find(key);
   if (at == m.calibrations.end()) {

@@ -120,6 +120,8 @@ class Executor {
   bool with_stale_halos() const { return stale_halo_ != nullptr; }
   DeviceExchange::Mode training_mode() const;
   void check_sampled(const core::Tape& tape, Index layer) const;
+  bool reads_in_place(Index layer, DeviceExchange::Mode mode) const;
+  const Slice& table_slice(const Slice& slice);
   layers::State features_of(core::Tape& tape, const Slice& slice) const;
   void receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
   void send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
@@ -141,6 +143,8 @@ class Executor {
   /// The whole part as one slice; slices_.front() if there is one chunk.
   const Slice* part_ = nullptr;
   std::unique_ptr<Slice> whole_part_;
+  /// Slices whose sources are the whole table, as they are needed.
+  std::vector<std::unique_ptr<Slice>> table_slices_;
   std::unique_ptr<core::Block> whole_graph_;
   std::unique_ptr<Halo> halo_;
   std::vector<std::unique_ptr<ExactTable>> exact_;

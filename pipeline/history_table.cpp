@@ -147,9 +147,12 @@ Tensor HistoryTable::exchange(const Slice& slice, const core::SourceExchange::Tr
       transformed_.slice_rows(range.begin, range.end).copy_from(transformed(fresh, ids));
     });
   }
-  Tensor sources(static_cast<Index>(slice.source_rows.size()), transformed_.cols(), transformed_.dtype(), pool_.get());
-  core::gather_rows(transformed_, slice.source_rows, sources);
-  width_ = sources.cols();
+  width_ = transformed_.cols();
+  Tensor sources = transformed_;
+  if (!slice.reads_whole_table) {
+    sources = Tensor(static_cast<Index>(slice.source_rows.size()), width_, transformed_.dtype(), pool_.get());
+    core::gather_rows(transformed_, slice.source_rows, sources);
+  }
   if (order_.position[static_cast<std::size_t>(slice.chunk)] == map_.num_chunks() - 1) transformed_ = Tensor();
   return sources;
 }
@@ -167,7 +170,6 @@ bool HistoryTable::should_pull(const Tape& tape) const {
 }
 
 Tensor HistoryTable::backward(const Slice& slice, Tape& tape, const core::Block* whole) {
-  pulls_ = should_pull(tape);
   if (pulls_) {
     const core::AdjacencySpec matrix = *tape.linear_matrix();
     Tensor z = tape.backward_to_aggregation();

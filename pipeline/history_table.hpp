@@ -42,9 +42,17 @@ class HistoryTable {
   void begin_epoch(Index epoch, const ChunkOrder& order);
 
   /// Writes the slice's own rows, brings those of its chunk from the other parts, and gives all transformed source rows
-  /// that its block reads. `context` is that of the layer's tape.
+  /// that its block reads: the table itself, which slices to come will change, if that is what it reads. `context` is
+  /// that of the layer's tape.
   core::Tensor exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
                         const core::TapeContext& context);
+
+  /// Notes how the tape of a slice that has gone forward aggregates: whether gradients will be pulled.
+  void recorded(const core::Tape& tape) { pulls_ = should_pull(tape); }
+  /// Whether the pull is used; known since the first recorded(). Then nothing that a tape keeps is a source row.
+  bool pulls() const { return pulls_; }
+  /// Columns of the rows that exchange() gave last.
+  Index width() const { return width_; }
 
   /// Runs the tape down to its sources and takes what it wants of them; then gives the gradient of the slice's own
   /// transformed rows. Slices come in the epoch's backward order. `whole`: the graph as one block, for a
@@ -65,8 +73,6 @@ class HistoryTable {
   std::size_t kept_bytes() const;
   /// Takes over a copy of state(). Throws Error if shapes or names are not this table's.
   void load_state(std::span<const core::NamedTensor> state);
-  /// Whether the pull is used; known after the first backward.
-  bool pulls() const { return pulls_; }
 
  private:
   struct Coefficients;
@@ -78,6 +84,7 @@ class HistoryTable {
   void store(const core::Tensor& rows, Index first_row);
   void add_look_ahead(const Slice& slice, const core::Tensor& gradient);
   core::Tensor pull_gradient(const Slice& slice, const core::Block* whole, const core::AdjacencySpec& matrix);
+  /// Throws Error if the pull is demanded and impossible.
   bool should_pull(const core::Tape& tape) const;
 
   const PartMap& map_;

@@ -14,7 +14,7 @@ namespace laminar::pipeline {
 
 std::vector<double> measure_layers(const layers::ModelOptions& model, const core::Dataset& data,
                                    const TrainOptions& options, const Plan& plan) {
-  const std::vector<double> slices = slice_costs(*plan.cut, static_cast<double>(std::max<Index>(model.hidden, 1)) / 2);
+  const std::vector<double> slices = slice_costs(*plan.cut, row_cost(model, data.schema()));
   const double units = std::accumulate(slices.begin(), slices.end(), 0.0);
   const StepCosts costs = calibrate(model, data, options, plan, slices).costs;
   const auto& forward = costs.ms_per_unit[static_cast<std::size_t>(Step::Kind::kForward)];

@@ -211,10 +211,9 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
     const Partition parts = cut_parts(graph, options, plan.remarks);
     // Stale halos are there before they are needed.
     const bool overlaps = t.chunks == 1 && t.parts > 1 && d.overlap && !d.halo.stale && !model.needs_all_rows();
-    // What one row's dense work is worth in edges: d^2 against d multiplications.
-    const auto dense_cost = static_cast<double>(std::max<Index>(model_options.hidden, 1)) / 2;
-    const Partition chunks =
-        overlaps ? boundary_and_interior(graph, parts) : cut_chunks(graph, parts, options, dense_cost, plan.remarks);
+    const Partition chunks = overlaps
+                                 ? boundary_and_interior(graph, parts)
+                                 : cut_chunks(graph, parts, options, row_cost(model_options, schema), plan.remarks);
     std::vector<Index> rank;
     if (t.chunks > 1) {
       const std::vector<core::VertexId> order = partition::locality_order(graph, chunks);

@@ -22,4 +22,9 @@ struct Replay {
 /// are those of no pipeline.
 Replay replay(std::span<const std::vector<StepSpan>> spans);
 
+/// The steps of the last of several epochs, each as long as it was busy in their median: a single step is short enough
+/// for one interruption to spoil it. epochs[e][s]: as replay() takes them; the order of chunks may differ. Throws Error
+/// if the epochs do not have the same steps.
+std::vector<std::vector<StepSpan>> median_steps(std::span<const std::vector<std::vector<StepSpan>>> epochs);
+
 }  // namespace laminar::pipeline

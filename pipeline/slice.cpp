@@ -29,4 +29,19 @@ Slice make_slice(const core::Graph& graph, const partition::Layout& layout, cons
   return slice;
 }
 
+Slice make_table_slice(const core::Graph& graph, const partition::Layout& layout, const Slice& slice) {
+  Slice result{
+      core::Block::chunk(graph, slice.rows.begin, slice.rows.end, core::SourceSpace::kTable, layout.file_ids()),
+      slice.chunk,
+      slice.rows,
+      std::vector<std::int32_t>(static_cast<std::size_t>(graph.num_vertices())),
+      std::vector<std::int32_t>(static_cast<std::size_t>(graph.num_vertices())),
+      true};
+  for (std::size_t v = 0; v < result.source_rows.size(); ++v) {
+    result.source_rows[v] = static_cast<std::int32_t>(v);
+    result.source_chunks[v] = static_cast<std::int32_t>(layout.chunk_of(static_cast<core::VertexId>(v)));
+  }
+  return result;
+}
+
 }  // namespace laminar::pipeline

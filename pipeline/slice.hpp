@@ -23,6 +23,9 @@ struct Slice {
   bool reads_whole_table = false;
 };
 
+/// The same slice of the one part of a graph, with a block whose sources are all rows of the table.
+Slice make_table_slice(const core::Graph& graph, const partition::Layout& layout, const Slice& slice);
+
 /// Slice (map.part(), chunk) with a block in compact source space, or, if `chunk` is -1, the whole part as one slice.
 /// `graph` is renumbered by `layout`.
 Slice make_slice(const core::Graph& graph, const partition::Layout& layout, const PartMap& map, Index chunk);

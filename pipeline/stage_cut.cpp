@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,7 +16,11 @@ namespace {
 // row waits for the cache, one of a row passes through activation, dropout and sums. As measured with 64 columns on a
 // graph whose rows fit the second-level cache; what varies by machine is far less than the factor.
 constexpr double kGathered = 6;
-constexpr double kRowWise = 200;
+constexpr double kRowWise = 300;
+
+double aggregated_width(const layers::Model& model, Index layer) {
+  return static_cast<double>(std::min(model.options().hidden, model.width_after(layer)));
+}
 
 }  // namespace
 
@@ -36,10 +41,20 @@ std::vector<double> layer_costs(const layers::Model& model, const core::DatasetS
                         : rows * static_cast<double>(weight.size());
   }
   for (Index l = 0; l < layers; ++l) {
-    const auto width = static_cast<double>(std::min(model.options().hidden, model.width_after(l)));
-    costs[l] += (kGathered * (edges + rows) + kRowWise * rows) * width;
+    costs[l] += (kGathered * (edges + rows) + kRowWise * rows) * aggregated_width(model, l);
   }
   return costs;
+}
+
+double row_cost(const layers::ModelOptions& options, const core::DatasetSchema& schema) {
+  const layers::Model model(options, schema);
+  const std::vector<double> costs = layer_costs(model, schema);
+  double width = 0;
+  for (Index l = 0; l < model.num_layers(); ++l) width += aggregated_width(model, l);
+  const double an_edge = kGathered * width;
+  const double of_edges = an_edge * static_cast<double>(schema.num_edges);
+  const double of_rows = std::accumulate(costs.begin(), costs.end(), 0.0) - of_edges;
+  return of_rows / (an_edge * static_cast<double>(std::max<Index>(schema.num_vertices, 1)));
 }
 
 std::vector<Index> cut_stages(std::span<const double> costs, Index stages, const StageCut& cut) {

@@ -47,6 +47,26 @@ TEST_CASE("a slow stage is what the others wait for") {
   CHECK(r.bubble == doctest::Approx(1 - (80.0 + 160.0) / (2 * 180.0)));
 }
 
+TEST_CASE("a median of epochs forgets an interruption, whatever the order of chunks was") {
+  const auto plain = equal_steps(2, 3, 5);
+  auto slow = plain;
+  slow[1][2].end_ms += 100;
+  auto other_order = plain;
+  std::swap(other_order[0][0], other_order[0][1]);
+  const std::vector<std::vector<std::vector<StepSpan>>> epochs = {slow, other_order, plain};
+  const auto steps = median_steps(epochs);
+  REQUIRE(steps.size() == 2);
+  CHECK(steps[0].front().step == plain[0].front().step);
+  CHECK(replay(steps).epoch.epoch_ms == doctest::Approx(2 * 5 * 4));
+  CHECK(median_steps({}).empty());
+  auto fewer = plain;
+  fewer[0].pop_back();
+  const std::vector<std::vector<std::vector<StepSpan>>> unequal = {fewer, plain};
+  CHECK_THROWS_WITH_AS(median_steps(unequal), "[replay] epochs of different steps", Error);
+  const std::vector<std::vector<std::vector<StepSpan>>> devices = {equal_steps(1, 3, 5), plain};
+  CHECK_THROWS_WITH_AS(median_steps(devices), "[replay] epochs of different numbers of devices", Error);
+}
+
 TEST_CASE("steps of no pipeline are refused") {
   auto spans = equal_steps(2, 2, 1);
   spans[0][0].step.kind = Step::Kind::kPublish;

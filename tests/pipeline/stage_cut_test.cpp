@@ -117,9 +117,14 @@ TEST_CASE("the cost of a layer counts its weights and its edges") {
   const auto edges = static_cast<double>(schema.num_edges);
   // 12 features -> 8 -> 8 -> 3 classes, weights and biases.
   const layers::Model gcn({.layer = "gcn", .layers = 3, .hidden = 8}, schema);
-  const double column = 6 * (edges + rows) + 200 * rows;
+  const double column = 6 * (edges + rows) + 300 * rows;
   CHECK(pipeline::layer_costs(gcn, schema) ==
         Costs{rows * (12 * 8 + 8) + column * 8, rows * (8 * 8 + 8) + column * 8, rows * (8 * 3 + 3) + column * 3});
+  // In edges, what is left of them when the edges themselves are taken out.
+  const double width = 8 + 8 + 3;
+  const double weights = 12 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3;
+  CHECK(pipeline::row_cost({.layer = "gcn", .layers = 3, .hidden = 8}, schema) ==
+        doctest::Approx((weights + (6 + 300) * width) / (6 * width)));
   // Encoder and head are the first and last layer's.
   const layers::Model net({.layer = "gcnii", .layers = 2, .hidden = 8}, schema);
   const Costs costs = pipeline::layer_costs(net, schema);
