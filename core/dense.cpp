@@ -9,7 +9,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/gemm.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
@@ -28,15 +28,71 @@ Index panel_rows(Index n, Index width) {
   return std::min(std::max<Index>(n, 1), wanted);
 }
 
+/// bias: null, or [1, n] to be added to every row.
 template <class T>
-void multiply_panels(const GemmShape& base, const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
+void multiply_panels(const GemmShape& base, const Tensor& x, const Tensor& w, const T* bias, Tensor& y,
+                     bool accumulate) {
   const T* a = x.data<T>();
   const T* b = w.data<T>();
   T* c = y.data<T>();
-  parallel_for(x.rows(), panel_rows(x.rows(), base.k + base.n), [&](Index begin, Index end) {
+  const Index n = base.n;
+  parallel_for(x.rows(), panel_rows(x.rows(), base.k + n), [&](Index begin, Index end) {
     GemmShape shape = base;
     shape.m = end - begin;
-    gemm(shape, a + begin * base.k, b, c + begin * base.n, accumulate);
+    gemm(shape, a + begin * base.k, b, c + begin * n, accumulate);
+    if (bias == nullptr) return;
+    run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+      for (Index r = begin; r < end; ++r) {
+        for (Index i = 0; i < n; ++i) c[r * n + i] += bias[i];
+      }
+    });
+  });
+}
+
+/// b: null, or [1, m] that grows by the sum of g's rows.
+void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, MemoryPool& pool) {
+  check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows() && x.dtype() == g.dtype(),
+        "add_outer_product", x.rows(), x.cols(), g, w);
+  if (b != nullptr) {
+    check(b->rows() == 1 && b->cols() == g.cols() && b->dtype() == g.dtype(), "add_outer_product", g.rows(), g.cols(),
+          g, *b);
+  }
+  const Index n = x.rows();
+  if (n == 0) return;
+  // At most 32 partial sums, so that their memory stays small beside the rows'.
+  const Index grain = std::max<Index>(panel_rows(n, x.cols() + g.cols()), (n + 31) / 32);
+  const Index panels = (n + grain - 1) / grain;
+  dispatch(x.dtype(), [&]<class T>(T) {
+    const Index k = x.cols();
+    const Index m = g.cols();
+    // Of each panel, x^T g and below it the sum of g's rows.
+    const Index size = (k + (b != nullptr ? 1 : 0)) * m;
+    Tensor partial(panels, size, x.dtype(), &pool, MemoryPurpose::kWorkspace);
+    T* sums = partial.data<T>();
+    const T* left = x.data<T>();
+    const T* right = g.data<T>();
+    parallel_for(n, grain, [&](Index begin, Index end) {
+      T* sum = sums + begin / grain * size;
+      gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, left + begin * k, right + begin * m, sum, false);
+      if (b == nullptr) return;
+      run_vectorised([=, column_sums = sum + k * m]() LAMINAR_INLINE_LAMBDA {
+        for (Index c = 0; c < m; ++c) column_sums[c] = 0;
+        for (Index r = begin; r < end; ++r) {
+          for (Index c = 0; c < m; ++c) column_sums[c] += right[r * m + c];
+        }
+      });
+    });
+    T* out = w.data<T>();
+    parallel_for(k * m, 1 << 12, [&](Index begin, Index end) {
+      for (Index p = 0; p < panels; ++p) {
+        for (Index i = begin; i < end; ++i) out[i] += sums[p * size + i];
+      }
+    });
+    if (b == nullptr) return;
+    T* of_columns = b->data<T>();
+    for (Index p = 0; p < panels; ++p) {
+      for (Index c = 0; c < m; ++c) of_columns[c] += sums[p * size + k * m + c];
+    }
   });
 }
 
@@ -46,42 +102,30 @@ void multiply(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply",
         x.rows(), x.cols(), w, y);
   const GemmShape shape{.n = w.cols(), .k = w.rows()};
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, y, accumulate); });
+  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
 }
 
 void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.cols() && w.rows() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(),
         "multiply_transposed", x.rows(), x.cols(), w, y);
   const GemmShape shape{.transpose_b = true, .n = w.rows(), .k = w.cols()};
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, y, accumulate); });
+  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
+}
+
+void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y) {
+  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply_add",
+        x.rows(), x.cols(), w, y);
+  check(b.rows() == 1 && b.cols() == y.cols() && b.dtype() == y.dtype(), "multiply_add", x.rows(), x.cols(), b, y);
+  const GemmShape shape{.n = w.cols(), .k = w.rows()};
+  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, b.data<T>(), y, false); });
 }
 
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& pool) {
-  check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows() && x.dtype() == g.dtype(),
-        "add_outer_product", x.rows(), x.cols(), g, w);
-  const Index n = x.rows();
-  if (n == 0) return;
-  // At most 32 partial sums, so that their memory stays small beside the rows'.
-  const Index grain = std::max<Index>(panel_rows(n, x.cols() + g.cols()), (n + 31) / 32);
-  const Index panels = (n + grain - 1) / grain;
-  dispatch(x.dtype(), [&]<class T>(T) {
-    const Index k = x.cols();
-    const Index m = g.cols();
-    Tensor partial(panels * k, m, x.dtype(), &pool, MemoryPurpose::kWorkspace);
-    T* sums = partial.data<T>();
-    const T* a = x.data<T>();
-    const T* b = g.data<T>();
-    parallel_for(n, grain, [&](Index begin, Index end) {
-      gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, a + begin * k, b + begin * m,
-           sums + begin / grain * k * m, false);
-    });
-    T* out = w.data<T>();
-    parallel_for(k * m, 1 << 12, [&](Index begin, Index end) {
-      for (Index p = 0; p < panels; ++p) {
-        for (Index i = begin; i < end; ++i) out[i] += sums[p * k * m + i];
-      }
-    });
-  });
+  add_products(x, g, w, nullptr, pool);
+}
+
+void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, MemoryPool& pool) {
+  add_products(x, g, w, &b, pool);
 }
 
 void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate) {

@@ -10,6 +10,8 @@ namespace laminar::core {
 
 /// y = x w (+ y if `accumulate`). x [n, k], w [k, m], y [n, m]. Throws Error on shapes or dtypes that don't fit.
 void multiply(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate = false);
+/// y = x w + b, b [1, m] added to every row while it is in the cache. Same errors.
+void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y);
 
 /// y = x w^T (+ y if `accumulate`). x [n, m], w [k, m], y [n, k]. Same errors.
 void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate = false);
@@ -17,6 +19,8 @@ void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accum
 /// w += x^T g, the sum of fixed panels of rows in order. x [n, k], g [n, m], w [k, m]. Same errors. Partial sums come
 /// from `pool`.
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& pool);
+/// The same, and b [1, m] += the sum of g's rows, from the same reading of them.
+void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, MemoryPool& pool);
 
 /// The same two products for a sparse x.
 void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate = false);

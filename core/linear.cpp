@@ -52,10 +52,13 @@ class LinearNode final : public Node {
     Tensor weight_gradient = tape.sink(weight_).tensor;
     if (sparse_input_) {
       add_outer_product(sparse_input_, dy, weight_gradient);
+      if (bias_) add_column_sums(tape, dy, tape.sink(bias_).tensor);
+    } else if (bias_) {
+      Tensor bias_gradient = tape.sink(bias_).tensor;
+      add_outer_product(input_, dy, weight_gradient, bias_gradient, *tape.context().pool);
     } else {
       add_outer_product(input_, dy, weight_gradient, *tape.context().pool);
     }
-    if (bias_) add_column_sums(tape, dy, tape.sink(bias_).tensor);
     if (tape.needs_gradient(x_)) {
       GradientSink dx = tape.sink(x_);
       multiply_transposed(dy, weight_value_, dx.tensor, dx.accumulate);
@@ -67,6 +70,34 @@ class LinearNode final : public Node {
   Tensor input_;
   SparseMatrix sparse_input_;
   Tensor weight_value_;
+};
+
+class ScaledIdentityNode final : public Node {
+ public:
+  ScaledIdentityNode(Var x, Var weight, Tensor input, Tensor matrix, double b)
+      : x_(x), weight_(weight), input_(std::move(input)), matrix_(std::move(matrix)), b_(b) {}
+
+  // dW = b x^T dy, dx = dy (a I + b W)^T.
+  void backward(Tape& tape, const Tensor& dy) override {
+    MemoryPool& pool = *tape.context().pool;
+    Tensor product = Tensor::zeros(matrix_.rows(), matrix_.cols(), dy.dtype(), &pool, MemoryPurpose::kWorkspace);
+    add_outer_product(input_, dy, product, pool);
+    Tensor weight_gradient = tape.sink(weight_).tensor;
+    dispatch(dy.dtype(), [&]<class T>(T) {
+      const T* p = product.data<T>();
+      T* out = weight_gradient.data<T>();
+      const T factor = static_cast<T>(b_);
+      for_each_element(product.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] += factor * p[i]; });
+    });
+    if (!tape.needs_gradient(x_)) return;
+    GradientSink dx = tape.sink(x_);
+    multiply_transposed(dy, matrix_, dx.tensor, dx.accumulate);
+  }
+
+ private:
+  Var x_, weight_;
+  Tensor input_, matrix_;
+  double b_;
 };
 
 class AddBiasNode final : public Node {
@@ -104,14 +135,42 @@ Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias) {
   if (tape.is_sparse(x)) {
     sparse_input = tape.sparse(x);
     multiply(sparse_input, weight.value, y);
+    if (bias != nullptr) add_bias_in_place(y, bias->value);
   } else {
     input = tape.value(x);
-    multiply(input, weight.value, y);
+    if (bias != nullptr) {
+      multiply_add(input, weight.value, bias->value, y);
+    } else {
+      multiply(input, weight.value, y);
+    }
   }
-  if (bias != nullptr) add_bias_in_place(y, bias->value);
   return tape.record(std::move(y),
                      std::make_unique<LinearNode>(x, w, b, std::move(input), std::move(sparse_input), weight.value),
                      {x, w});
+}
+
+Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& weight) {
+  const Tensor& w = weight.value;
+  if (tape.cols(x) != w.rows() || w.rows() != w.cols()) {
+    throw Error(
+        fmt::format("[scaled_identity_linear] rows of width {} meet weight '{}' [{}, {}], expected a square one",
+                    tape.cols(x), weight.name, w.rows(), w.cols()));
+  }
+  const Tensor input = tape.value(x);
+  Tensor matrix = tape.allocate(w.rows(), w.cols());
+  dispatch(w.dtype(), [&]<class T>(T) {
+    const T* p = w.data<T>();
+    T* out = matrix.data<T>();
+    for (Index r = 0; r < w.rows(); ++r) {
+      for (Index c = 0; c < w.cols(); ++c) {
+        out[r * w.cols() + c] = static_cast<T>((r == c ? a : 0) + b * static_cast<double>(p[r * w.cols() + c]));
+      }
+    }
+  });
+  Tensor y = tape.allocate(input.rows(), w.cols());
+  multiply(input, matrix, y);
+  const Var v = tape.parameter(weight);
+  return tape.record(std::move(y), std::make_unique<ScaledIdentityNode>(x, v, input, std::move(matrix), b), {x, v});
 }
 
 Var add_bias(Tape& tape, Var x, Parameter& bias) {

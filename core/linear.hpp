@@ -8,6 +8,9 @@ namespace laminar::core {
 /// fit.
 Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias = nullptr);
 
+/// y = x (a I + b W) = a x + b x W in one product. x [n, d], W [d, d], y [n, d]. Throws Error if shapes don't fit.
+Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& weight);
+
 /// y = x + b, b [1, d] added to every row.
 Var add_bias(Tape& tape, Var x, Parameter& bias);
 

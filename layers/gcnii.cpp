@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "laminar/core/elementwise.hpp"
+#include "laminar/core/linear.hpp"
 #include "laminar/layers/registry.hpp"
 
 namespace laminar::layers {
@@ -38,7 +39,7 @@ class GcniiLayer final : public Layer {
     const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(in.rate));
     const Var m = core::sum(tape, block, core::src(x) * core::symmetric_norm());
     const Var s = core::combine(tape, 1 - alpha_, m, alpha_, in.carried[0]);
-    in.x = core::combine(tape, 1 - beta_, s, beta_, weight_(tape, s));
+    in.x = core::scaled_identity_linear(tape, s, 1 - beta_, beta_, weight_.weight());
     return in;
   }
 

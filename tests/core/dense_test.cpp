@@ -94,6 +94,20 @@ TEST_CASE("dense products agree with the triple loop") {
       const auto pool = MemoryPool::create();
       add_outer_product(x, g, dw, *pool);
       CHECK(relative_difference(dw, product(transposed(x), g, dw0)) <= tolerance);
+      // With a bias, and the sum of columns from the same reading, nothing else changes.
+      const Tensor b = random_tensor(1, m, dtype, 7);
+      Tensor plain(n, m, dtype);
+      multiply(x, w, plain);
+      Tensor biased(n, m, dtype);
+      multiply_add(x, w, b, biased);
+      Tensor ones(n, 1, dtype);
+      ones.fill(1);
+      CHECK(relative_difference(biased, product(ones, b, plain)) <= tolerance);
+      Tensor again = dw0.clone();
+      Tensor sums = b.clone();
+      add_outer_product(x, g, again, sums, *pool);
+      CHECK(same_bits(again, dw));
+      CHECK(relative_difference(sums, product(transposed(ones), g, b)) <= tolerance);
       CHECK(pool->live_bytes(MemoryPurpose::kWorkspace) == 0);
     }
   }
@@ -142,6 +156,11 @@ TEST_CASE("products refuse shapes and precisions that don't fit") {
   CHECK_THROWS_AS(add_outer_product(f32(5, 3), f32(5, 2), y, *pool), Error);
   CHECK_THROWS_AS(add_outer_product(f32(5, 4), f64(5, 2), y, *pool), Error);
   CHECK_NOTHROW(add_outer_product(f32(5, 4), f32(5, 2), y, *pool));
+  Tensor sums = f32(1, 3);
+  CHECK_THROWS_AS(add_outer_product(f32(5, 4), f32(5, 2), y, sums, *pool), Error);
+  CHECK_THROWS_AS(multiply_add(f32(4, 3), f32(3, 2), f32(1, 3), y), Error);
+  CHECK_THROWS_AS(multiply_add(f32(4, 3), f32(3, 2), f64(1, 2), y), Error);
+  CHECK_THROWS_AS(multiply_add(f32(5, 3), f32(3, 2), f32(1, 2), y), Error);
   const SparseMatrix x(4, 3, {0, 1, 1, 1, 1}, {2}, {1});
   CHECK_THROWS_AS(multiply(x, f32(4, 2), y), Error);
   CHECK_THROWS_AS(multiply(x, f64(3, 2), y), Error);

@@ -45,6 +45,25 @@ TEST_CASE("a linear map, by hand") {
   CHECK(values_of(p[1]->gradient) == std::vector<double>{1, .5});
 }
 
+TEST_CASE("a map near the identity is a x + b x W") {
+  ParameterList p;
+  p.push_back(random_parameter("weight", 4, 4, DType::kFloat64, 1));
+  const Tensor x = random_tensor(5, 4, DType::kFloat64, 2);
+  Tape tape(context(DType::kFloat64));
+  const Var in = tape.input(x, true);
+  const Tensor y = tape.value(scaled_identity_linear(tape, in, .7, .3, *p[0]));
+  const Tensor product = tape.value(linear(tape, in, *p[0]));
+  for (Index i = 0; i < y.size(); ++i) {
+    CHECK(y.data<double>()[i] == doctest::Approx(.7 * x.data<double>()[i] + .3 * product.data<double>()[i]));
+  }
+  check_gradients(
+      "scaled identity",
+      [&](Tape& t, const std::vector<Var>& v) { return scaled_identity_linear(t, v[0], .7, .3, *p[0]); }, {x}, p);
+  ParameterList wide;
+  wide.push_back(random_parameter("weight", 4, 3, DType::kFloat64, 3));
+  CHECK_THROWS_AS(scaled_identity_linear(tape, in, 1, 1, *wide[0]), Error);
+}
+
 TEST_CASE("gradients of linear maps") {
   const ParameterList p = weight_and_bias(3, 5);
   const Tensor x = random_tensor(6, 3, DType::kFloat64, 3);
