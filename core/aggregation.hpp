@@ -15,6 +15,7 @@
 ///     Var m = moments(tape, block, src(z) + dst(t));
 ///     Var m = softmax_sum(tape, block, leaky_relu(dot(src(z), a) + dot(dst(z), b), .2), src(z), {.heads = 8});
 ///     Var m = softmax_sum(tape, block, dot(leaky_relu(src(z) + dst(t), .2), a), src(z), {.heads = 8});
+///     Var m = sum(tape, block, sigmoid(src(k) + dst(t)) * src(x));
 namespace laminar::core {
 
 /// How the consumers of a chunk's rows count in a pull: chunk c holds rows [offsets[c], offsets[c + 1]) of Z and its
@@ -25,7 +26,8 @@ struct PullWeights {
 };
 
 /// Where an aggregation's backward puts the gradient of its source rows [num_sources, d] and, for attention, of the
-/// sources' scores [num_sources, heads]. A sink without a tensor is not wanted.
+/// sources' scores [num_sources, heads]; for gates of columns, of what the sources put into them [num_sources, d]. A
+/// sink without a tensor is not wanted.
 struct SourceGradients {
   GradientSink rows;
   GradientSink scores;
@@ -71,7 +73,8 @@ inline AdjacencySpec random_walk_norm(bool self_loops = false) {
 }
 
 /// y_i = sum over in-edges of the message. Linear. Sources [num_sources, d] -> y [num_rows, d]; rows without in-edges
-/// are 0.
+/// are 0. The sum of sparse rows is not computed before it is asked for, as its product with a weight, A (X W) in place
+/// of (A X) W, never needs it: see DeferredValue.
 Var sum(Tape& tape, const Block& block, const Message& message);
 /// y_i = the mean of the source rows over in-edges (unweighted); 0 without any. Linear. Throws Error if the message
 /// carries a matrix already.
@@ -191,5 +194,27 @@ Var sum(Tape& tape, const Block& block, const EdgeMessage& message);
 /// can be negative (Bo, Wang, Shi and Shen 2021, equation 4). x [num_sources, d], s [num_sources, 1], t [num_rows, 1]
 /// -> y [num_rows, d]. Throws Error if shapes do not fit.
 Var gated_sum(Tape& tape, const Block& block, const Message& message, Var source_scores, Var target_scores);
+
+/// A gate for every edge and column, between 0 and 1.
+struct Gate {
+  Pair pair;
+};
+/// 1 / (1 + e^-(k_j + t_i)).
+inline Gate sigmoid(const Pair& pair) { return {pair}; }
+struct GatedMessage {
+  Gate gate;
+  Message message;
+  friend GatedMessage operator*(GatedMessage m, const AdjacencySpec& matrix) {
+    m.message.matrix = matrix;
+    return m;
+  }
+};
+inline GatedMessage operator*(const Gate& gate, const Message& message) { return {gate, message}; }
+
+/// y_i = sum over in-edges of a_ij sigma(k_j + t_i) * x_j, the products column by column, with the message's matrix A
+/// (Bresson and Laurent 2017, equation 11): sum(tape, block, sigmoid(src(k) + dst(t)) * src(x)). x, k [num_sources, d],
+/// t [num_rows, d] -> y [num_rows, d]; rows without in-edges are 0. Memory beyond y: one more row of y's size. Throws
+/// Error if shapes do not fit, or the gate carries a matrix or a slope.
+Var sum(Tape& tape, const Block& block, const GatedMessage& message);
 
 }  // namespace laminar::core

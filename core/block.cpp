@@ -35,8 +35,15 @@ struct Block::Data {
     DType dtype;
     std::shared_ptr<const Adjacency> adjacency;
   };
+  struct KeptSum {
+    AdjacencySpec spec;
+    // Held, so that its address stays its own.
+    Tensor rows;
+    Tensor sum;
+  };
   std::mutex mutex;
   std::list<Cached> cache;
+  std::list<KeptSum> sums;
   std::optional<double> mean_log_degree;
   std::map<DType, Tensor> edge_features;
 };
@@ -240,6 +247,18 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
     }
   });
   return made;
+}
+
+Tensor Block::kept_sum(const AdjacencySpec& spec, const Tensor& rows, const std::function<Tensor()>& make) const {
+  const std::scoped_lock lock(data_->mutex);
+  for (const Data::KeptSum& kept : data_->sums) {
+    if (kept.spec == spec && kept.rows.raw() == rows.raw() && kept.rows.rows() == rows.rows() &&
+        kept.rows.cols() == rows.cols() && kept.rows.dtype() == rows.dtype()) {
+      return kept.sum;
+    }
+  }
+  data_->sums.push_back({spec, rows, make()});
+  return data_->sums.back().sum;
 }
 
 double Block::mean_log_degree() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -90,6 +91,10 @@ class Block {
 
   /// The block's matrix; made once a (spec, dtype) and kept.
   std::shared_ptr<const Adjacency> adjacency(const AdjacencySpec& spec, DType dtype) const;
+
+  /// What `make` gives for the permanent `rows` (Tape::is_permanent) and the matrix `spec`, A X: made once and kept
+  /// with the rows.
+  Tensor kept_sum(const AdjacencySpec& spec, const Tensor& rows, const std::function<Tensor()>& make) const;
 
   /// Mean over all vertices of the graph of log(in-degree + 1): what PNA's scalers compare a degree with. Made once.
   double mean_log_degree() const;

@@ -127,6 +127,10 @@ Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias) {
                             weight.value.rows(), weight.value.cols()));
   }
   if (bias != nullptr) check_bias(*bias, weight.value.cols());
+  if (const auto deferred = tape.deferred(x)) {
+    const Var product = deferred->product(tape, weight);
+    return bias != nullptr ? add_bias(tape, product, *bias) : product;
+  }
   Tensor y = tape.allocate(tape.rows(x), weight.value.cols());
   const Var w = tape.parameter(weight);
   const Var b = bias != nullptr ? tape.parameter(*bias) : Var{};

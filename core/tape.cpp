@@ -12,15 +12,17 @@
 namespace laminar::core {
 
 struct Tape::Slot {
-  // Of a sparse value its dense form, made when it is first asked for.
+  // Of a sparse value its dense form, made when it is first asked for, as a deferred one is.
   mutable Tensor value;
   SparseMatrix sparse;
+  std::shared_ptr<const DeferredValue> deferred;
   // Shapes outlive values, which finish_forward() drops.
   Index rows = 0;
   Index cols = 0;
   bool is_sparse = false;
   bool needs_gradient = false;
   bool is_constant = false;
+  bool is_permanent = false;
   Tensor gradient;
   // Whether `gradient` is shared with another slot or the outside, so that it must not be written in place.
   bool gradient_shared = false;
@@ -89,6 +91,21 @@ Var Tape::input(SparseMatrix value) {
   return push(std::move(s));
 }
 
+Var Tape::permanent_input(Tensor value) {
+  const Var v = input(std::move(value), false);
+  slots_[v.id].is_permanent = true;
+  return v;
+}
+
+Var Tape::record(std::shared_ptr<const DeferredValue> value, Index rows, Index cols) {
+  Slot s;
+  s.rows = rows;
+  s.cols = cols;
+  s.deferred = std::move(value);
+  s.is_constant = true;
+  return push(std::move(s));
+}
+
 Var Tape::parameter(Parameter& parameter) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].parameter == &parameter) return Var{static_cast<std::int32_t>(i)};
@@ -135,13 +152,17 @@ Var Tape::record_sources(SparseMatrix sources) {
 Var Tape::record_sources(Var own, Tensor sources) {
   check_first_sources();
   sources_own_ = own;
+  // Rows that somebody else holds too are the features themselves; a copy made for this tape comes anew in every epoch.
+  const bool permanent = is_permanent(own) && !sources.is_unique();
   sources_ = input(std::move(sources), !is_constant(own));
+  slots_[sources_.id].is_permanent = permanent;
   return sources_;
 }
 
 const Tensor& Tape::value(Var v) const {
   const Slot& s = slot(v);
   if (!s.value && s.sparse) s.value = to_dense(s.sparse, context_.dtype, context_.pool.get());
+  if (!s.value && s.deferred != nullptr) s.value = s.deferred->value(*this);
   if (!s.value) throw Error("[tape] the value was released after the forward pass");
   return s.value;
 }
@@ -153,11 +174,13 @@ const SparseMatrix& Tape::sparse(Var v) const {
   return s.sparse;
 }
 
+std::shared_ptr<const DeferredValue> Tape::deferred(Var v) const { return slot(v).deferred; }
 bool Tape::is_sparse(Var v) const { return slot(v).is_sparse; }
 Index Tape::rows(Var v) const { return slot(v).rows; }
 Index Tape::cols(Var v) const { return slot(v).cols; }
 bool Tape::needs_gradient(Var v) const { return slot(v).needs_gradient; }
 bool Tape::is_constant(Var v) const { return slot(v).is_constant; }
+bool Tape::is_permanent(Var v) const { return slot(v).is_permanent; }
 
 Tensor Tape::allocate(Index rows, Index cols, MemoryPurpose purpose) const {
   return {rows, cols, context_.dtype, context_.pool.get(), purpose};
@@ -173,6 +196,7 @@ void Tape::finish_forward(std::span<const Var> outputs) {
     if (!kept) {
       slots_[i].value = Tensor();
       slots_[i].sparse = SparseMatrix();
+      slots_[i].deferred.reset();
     }
   }
   const std::size_t live = context_.pool->live_bytes(MemoryPurpose::kActivations);

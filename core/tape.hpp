@@ -40,6 +40,16 @@ struct GradientSink {
   bool accumulate = false;
 };
 
+/// A constant that is not computed before somebody asks for it, as its product with a weight costs less than itself.
+class DeferredValue {
+ public:
+  virtual ~DeferredValue() = default;
+  /// The value, dense.
+  virtual Tensor value(const Tape& tape) const = 0;
+  /// The value times `weight`, with its backward.
+  virtual Var product(Tape& tape, Parameter& weight) const = 0;
+};
+
 /// Gives a layer the rows of its block's sources: the executor's end of Block::sources().
 class SourceExchange {
  public:
@@ -117,6 +127,9 @@ class Tape {
 
   /// A value from outside. With `needs_gradient`, take_gradient() gives the gradient after backward.
   Var input(Tensor value, bool needs_gradient);
+  /// A constant that is the same tensor in every epoch, such as input features: what is computed of it alone may be
+  /// kept.
+  Var permanent_input(Tensor value);
   /// Sparse rows; always constant.
   Var input(SparseMatrix value);
   /// A parameter; its gradient is added to parameter.gradient. The same parameter gives the same Var.
@@ -126,6 +139,8 @@ class Tape {
   Var record(Tensor value, std::unique_ptr<Node> node, std::initializer_list<Var> inputs);
   /// Records a constant sparse result.
   Var record(SparseMatrix value) { return input(std::move(value)); }
+  /// Records a constant result [rows, cols] that is computed when value() is first asked for it.
+  Var record(std::shared_ptr<const DeferredValue> value, Index rows, Index cols);
   /// Records where the source rows come in; called by Block::sources(), once a tape. Throws Error at a second call.
   Var record_sources(Var own, Tensor sources);
   Var record_sources(SparseMatrix sources);
@@ -134,16 +149,22 @@ class Tape {
   /// Null if no aggregation needs a gradient.
   AggregationNode* aggregation() const { return aggregation_; }
 
-  /// The dense form of a sparse value is made once a tape, so operations that know nothing of sparse rows take them all
-  /// the same, at the price of every element. Throws Error if `v` is not of this tape, dense (sparse), or was released.
+  /// The dense form of a sparse value (and a deferred one) is made once a tape, so operations that know nothing of
+  /// sparse rows take them all the same, at the price of every element. Throws Error if `v` is not of this tape, dense
+  /// (sparse), or was released.
   const Tensor& value(Var v) const;
   const SparseMatrix& sparse(Var v) const;
+  /// Null if `v` was not recorded as a deferred value, or was released.
+  std::shared_ptr<const DeferredValue> deferred(Var v) const;
   bool is_sparse(Var v) const;
   Index rows(Var v) const;
   Index cols(Var v) const;
   bool needs_gradient(Var v) const;
   /// Whether `v` depends on no parameter and on no input that could have a gradient, also where nothing is recorded.
   bool is_constant(Var v) const;
+
+  /// Whether `v` is a permanent_input(), or the source rows of one.
+  bool is_permanent(Var v) const;
 
   /// An uninitialised tensor in the tape's dtype from its pool.
   Tensor allocate(Index rows, Index cols, MemoryPurpose purpose = MemoryPurpose::kActivations) const;

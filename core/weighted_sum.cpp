@@ -1,6 +1,7 @@
 /// Sum and mean over in-edges: y = A x, dx = A^T dy. Both directions are row-parallel gathers over the adjacency and
 /// its transpose; a row's entries are added in their order, so any cut into rows, blocks or threads gives the same
-/// bits.
+/// bits. The sum of sparse rows waits to be asked for: a weight that it meets goes before it. That of input features is
+/// made once.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
+#include "laminar/core/linear.hpp"
 #include "laminar/core/parallel.hpp"
 
 namespace laminar::core {
@@ -70,17 +72,52 @@ class WeightedSumNode final : public AggregationNode {
   AdjacencySpec spec_;
 };
 
+Var sum_dense(Tape& tape, Var x, const std::shared_ptr<const Adjacency>& a, const AdjacencySpec& spec) {
+  const Tensor sources = tape.value(x);
+  Tensor y = tape.allocate(a->num_rows, sources.cols());
+  auto node = std::make_unique<WeightedSumNode>(x, a, spec);
+  node->forward_rows(sources, y, 0, a->num_rows);
+  return tape.record_aggregation(std::move(y), std::move(node), {x});
+}
+
+/// A X of sparse rows X.
+class SumOfSparse final : public DeferredValue {
+ public:
+  SumOfSparse(Var x, std::shared_ptr<const Adjacency> a, const AdjacencySpec& spec)
+      : x_(x), a_(std::move(a)), spec_(spec) {}
+
+  Tensor value(const Tape& tape) const override {
+    Tensor y = tape.allocate(a_->num_rows, tape.cols(x_));
+    WeightedSumNode(x_, a_, spec_).forward_rows(tape.value(x_), y, 0, a_->num_rows);
+    return y;
+  }
+  Var product(Tape& tape, Parameter& weight) const override {
+    return sum_dense(tape, linear(tape, x_, weight), a_, spec_);
+  }
+
+ private:
+  Var x_;
+  std::shared_ptr<const Adjacency> a_;
+  AdjacencySpec spec_;
+};
+
 Var weighted_sum(Tape& tape, const Block& block, const Sources& x, const AdjacencySpec& spec) {
   auto adjacency = block.adjacency(spec, tape.context().dtype);
-  const Tensor sources = tape.value(x.rows);
-  if (sources.rows() != adjacency->num_sources) {
+  if (tape.rows(x.rows) != adjacency->num_sources) {
     throw Error(
-        fmt::format("[sum] {} source rows for a block with {} sources", sources.rows(), adjacency->num_sources));
+        fmt::format("[sum] {} source rows for a block with {} sources", tape.rows(x.rows), adjacency->num_sources));
   }
-  Tensor y = tape.allocate(adjacency->num_rows, sources.cols());
-  auto node = std::make_unique<WeightedSumNode>(x.rows, adjacency, spec);
-  node->forward_rows(sources, y, 0, adjacency->num_rows);
-  return tape.record_aggregation(std::move(y), std::move(node), {x.rows});
+  if (tape.is_permanent(x.rows)) {
+    const Tensor rows = tape.value(x.rows);
+    Tensor sum = block.kept_sum(spec, rows, [&] {
+      Tensor y(adjacency->num_rows, rows.cols(), rows.dtype(), tape.context().pool.get(), MemoryPurpose::kFeatures);
+      WeightedSumNode(x.rows, adjacency, spec).forward_rows(rows, y, 0, adjacency->num_rows);
+      return y;
+    });
+    return tape.record(std::move(sum), nullptr, {x.rows});
+  }
+  if (!tape.is_sparse(x.rows)) return sum_dense(tape, x.rows, adjacency, spec);
+  return tape.record(std::make_shared<SumOfSparse>(x.rows, adjacency, spec), adjacency->num_rows, tape.cols(x.rows));
 }
 
 }  // namespace

@@ -133,7 +133,10 @@ namespace {
 bool projects_own_rows(const Tape& tape, Var x, const Linear& weight) {
   // Constant rows are fetched once if they are not projected, whatever their width.
   const bool fetched_once = tape.context().exchange != nullptr && tape.is_constant(x);
-  return !tape.context().history && !fetched_once && !tape.is_sparse(x) && weight.out_width() < weight.in_width();
+  // Their sum is made once, too; worth it if it takes not much more memory than the product.
+  const bool summed_once = tape.is_permanent(x) && weight.in_width() <= 2 * weight.out_width();
+  return !tape.context().history && !fetched_once && !summed_once && !tape.is_sparse(x) &&
+         weight.out_width() < weight.in_width();
 }
 
 }  // namespace

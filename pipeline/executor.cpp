@@ -148,7 +148,9 @@ State Executor::features_of(Tape& tape, const Slice& slice) const {
   const Index rows = f.sparse ? f.sparse.rows() : f.dense.rows();
   const bool all = slice.rows.begin == 0 && slice.rows.end == rows;
   if (f.sparse) return {tape.input(all ? f.sparse : f.sparse.slice_rows(slice.rows.begin, slice.rows.end)), {}, 0};
-  return {tape.input(all ? f.dense : f.dense.slice_rows(slice.rows.begin, slice.rows.end), false), {}, 0};
+  const Tensor x = all ? f.dense : f.dense.slice_rows(slice.rows.begin, slice.rows.end);
+  const bool same_always = !tape.context().training || setup_.model->options().input_dropout == 0;
+  return {same_always ? tape.permanent_input(x) : tape.input(x, false), {}, 0};
 }
 
 void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {

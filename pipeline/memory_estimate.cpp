@@ -57,11 +57,6 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
   // The graph both ways, and one weighted matrix both ways.
   e.graph_bytes = static_cast<std::size_t>(edges * (2 * 4 + 8 + (schema.weighted ? 8 : 0)) + 16 * vertices +
                                            edges * (2 * 4 + 8 + 2 * width) + 16 * vertices);
-  e.features_bytes = schema.sparse_features
-                         ? static_cast<std::size_t>(20.0 * static_cast<double>(schema.feature_entries) +
-                                                    8 * (vertices + static_cast<double>(schema.num_features)))
-                         : static_cast<std::size_t>(vertices * static_cast<double>(schema.num_features) * width);
-
   const Index degree = std::clamp<Index>(std::lround(edges / vertices), 0, kSampleVertices - 1);
   ExecutorSetup setup;
   setup.model = &model;
@@ -87,6 +82,11 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
                  return 0.0;
                });
   const auto scaled = [&](std::size_t bytes) { return static_cast<std::size_t>(static_cast<double>(bytes) * scale); };
+  // A sum of dense features that is kept is in the peak.
+  e.features_bytes = schema.sparse_features
+                         ? static_cast<std::size_t>(20.0 * static_cast<double>(schema.feature_entries) +
+                                                    8 * (vertices + static_cast<double>(schema.num_features)))
+                         : scaled(pool->peak_bytes(core::MemoryPurpose::kFeatures));
   e.activations_bytes = scaled(pool->peak_bytes(core::MemoryPurpose::kActivations));
   e.gradients_bytes =
       parameter_gradients + scaled(pool->peak_bytes(core::MemoryPurpose::kGradients) - parameter_gradients);

@@ -50,6 +50,10 @@ const std::vector<AggregationCase>& aggregation_cases() {
     all.push_back({"min", false, false, [](Tape& tape, const Block& block, Var own, const ParameterList&) {
                      return min(tape, block, src(block.sources(tape, own)));
                    }});
+    all.push_back({"gates", false, false, [](Tape& tape, const Block& block, Var own, const ParameterList&) {
+                     const Sources z = block.sources(tape, own);
+                     return sum(tape, block, sigmoid(src(z) + dst(z)) * src(z));
+                   }});
     for (const double dropout : {0.0, 0.4}) {
       const AttentionOptions options{3, dropout > 0, dropout};
       all.push_back({dropout > 0 ? "attention of pairs: self-loops, dropout" : "attention of pairs", false, dropout > 0,

@@ -6,6 +6,7 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/core/linear.hpp"
 #include "laminar/tests/core/aggregation_cases.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
 #include "laminar/tests/support/graphs.hpp"
@@ -106,4 +107,77 @@ TEST_CASE("a mean of messages with weights is refused, and rows that are no sour
   const Block other = Block::whole(ring(5));
   CHECK_THROWS_AS(sum(tape, other, src(x)), Error);
   CHECK_THROWS_AS(mean(tape, other, src(x)), Error);
+}
+
+TEST_CASE("a sum of sparse rows that meets a weight gives what dense rows give, and never is dense") {
+  const Graph graph = directed_random(40, 150, true, 3);
+  const Block block = Block::whole(graph);
+  // One entry a row, of 4096 columns.
+  constexpr Index kWide = 4096;
+  std::vector<EdgeId> offsets = {0};
+  std::vector<std::int32_t> columns;
+  std::vector<float> values;
+  for (Index v = 0; v < 40; ++v) {
+    columns.push_back(static_cast<std::int32_t>(v * 97 % kWide));
+    values.push_back(static_cast<float>(v) - 20);
+    offsets.push_back(v + 1);
+  }
+  const SparseMatrix sparse(40, kWide, offsets, columns, values);
+  const auto run = [&](bool is_sparse, bool uses_sum, std::size_t& peak_bytes) {
+    const auto weight = random_parameter("weight", kWide, 3, kDouble, 1);
+    const auto bias = random_parameter("bias", 1, 3, kDouble, 2);
+    const TapeContext c = context(kDouble);
+    Tape tape(c);
+    const Var in = is_sparse ? tape.input(sparse) : tape.input(to_dense(sparse, kDouble), false);
+    const Var m = sum(tape, block, src(block.sources(tape, in)) * symmetric_norm());
+    CHECK(tape.rows(m) == 40);
+    CHECK(tape.cols(m) == kWide);
+    CHECK(tape.is_constant(m));
+    CHECK((tape.deferred(m) != nullptr) == is_sparse);
+    std::vector<Tensor> all;
+    if (uses_sum) all.push_back(tape.value(m).clone());
+    const Var y = linear(tape, m, *weight, bias.get());
+    all.push_back(tape.value(y).clone());
+    tape.finish_forward({});
+    CHECK(tape.deferred(m) == nullptr);
+    tape.add_gradient(y, random_tensor(40, 3, kDouble, 5));
+    tape.backward();
+    peak_bytes = c.pool->peak_bytes();
+    all.push_back(weight->gradient.clone());
+    all.push_back(bias->gradient.clone());
+    return all;
+  };
+  for (const bool uses_sum : {false, true}) {
+    std::size_t dense_bytes = 0;
+    std::size_t sparse_bytes = 0;
+    const auto expected = run(false, uses_sum, dense_bytes);
+    const auto found = run(true, uses_sum, sparse_bytes);
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(relative_difference(found[i], expected[i]) <= 1e-14);
+    if (!uses_sum) CHECK(sparse_bytes < 40 * kWide * sizeof(double) / 8);
+  }
+}
+
+TEST_CASE("the sum of input features is made once; of other rows, and of other features, anew") {
+  const Block block = Block::whole(small());
+  const Tensor features = Tensor::from(3, 1, std::vector<double>{10, 20, 40});
+  const auto sum_of = [&](const std::function<Var(Tape&)>& rows, bool permanent) {
+    Tape tape(context(kDouble));
+    const Sources x = block.sources(tape, rows(tape));
+    CHECK(tape.is_permanent(x.rows) == permanent);
+    const Var y = sum(tape, block, src(x));
+    CHECK(tape.is_constant(y));
+    CHECK_FALSE(tape.is_permanent(y));
+    return tape.value(y);
+  };
+  const Tensor first = sum_of([&](Tape& t) { return t.permanent_input(features); }, true);
+  CHECK(values_of(first) == std::vector<double>{40, 0, 30});
+  CHECK(sum_of([&](Tape& t) { return t.permanent_input(features); }, true).raw() == first.raw());
+  const Tensor other = sum_of([&](Tape& t) { return t.permanent_input(features.clone()); }, true);
+  CHECK(other.raw() != first.raw());
+  CHECK(values_of(other) == values_of(first));
+  CHECK(sum_of([&](Tape& t) { return t.input(features, false); }, false).raw() != first.raw());
+  // Another matrix is another sum.
+  Tape tape(context(kDouble));
+  const Sources x = block.sources(tape, tape.permanent_input(features));
+  CHECK(values_of(tape.value(sum(tape, block, src(x) * edge_weight()))) == std::vector<double>{80, 0, 70});
 }
