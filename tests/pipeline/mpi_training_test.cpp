@@ -3,11 +3,7 @@
 #include "laminar/tests/pipeline/mpi_training.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <filesystem>
-#include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,8 +11,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <signal.h>
-#include <sys/wait.h>
 
+#include "laminar/tests/support/ranks.hpp"
 #include "laminar/tests/support/temporary_folder.hpp"
 
 using namespace laminar;
@@ -26,36 +22,10 @@ namespace {
 
 using Words = std::map<std::string, std::string>;
 
-struct Finished {
-  /// As a shell gives it; 124 = it took too long.
-  int code = 0;
-  std::string output;
-  /// What the ranks said, by line.
-  std::vector<std::string> said;
-};
-
-Finished run_ranks(int ranks, const Words& words, const std::string& timeout_s = "10") {
-  // The variables let Open MPI start more ranks than there are cores, also for root.
-  std::string command = fmt::format(
-      "OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "LAMINAR_HEARTBEAT_TIMEOUT_S={} timeout -k 1 60 '{}' -n {} '{}'",
-      timeout_s, MPIEXEC, ranks, MPI_TRAINING);
-  for (const auto& [key, value] : words) command += fmt::format(" '{}={}'", key, value);
-  Finished finished;
-  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer = {};
-  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    finished.output.append(buffer.data(), count);
-  }
-  const int status = ::pclose(pipe);
-  finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  std::istringstream lines(finished.output);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("rank ")) finished.said.push_back(line);
-  }
-  std::sort(finished.said.begin(), finished.said.end());
-  return finished;
+FinishedRanks run_training(int ranks, const Words& words, const std::string& timeout_s = "10") {
+  std::string program = "'" MPI_TRAINING "'";
+  for (const auto& [key, value] : words) program += fmt::format(" '{}={}'", key, value);
+  return run_ranks(MPIEXEC, ranks, program, timeout_s);
 }
 
 /// What all ranks must say of a training that threads have done.
@@ -65,21 +35,6 @@ std::vector<std::string> said_of(const std::string& local, int ranks) {
     said.push_back(fmt::format("rank {}: done{}", r, r == 0 ? local : local.substr(0, local.find(" weights"))));
   }
   return said;
-}
-
-/// Every rank that says something says one line, an error with this in it; at least one does.
-void check_errors(const Finished& finished, int ranks, const std::string& text) {
-  CAPTURE(finished.output);
-  CHECK(finished.code != 0);
-  CHECK(finished.code != 124);
-  CHECK(finished.said.size() >= 1);
-  CHECK(finished.said.size() <= static_cast<std::size_t>(ranks));
-  std::set<std::string> speakers;
-  for (const std::string& line : finished.said) {
-    CHECK(line.find(": error: ") != std::string::npos);
-    CHECK(line.find(text) != std::string::npos);
-    CHECK(speakers.insert(line.substr(0, line.find(':'))).second);
-  }
 }
 
 }  // namespace
@@ -105,7 +60,7 @@ TEST_CASE("ranks train to the bits of threads, whatever the number of threads") 
       if (local.empty()) local = line;
       CHECK(line == local);
     }
-    const Finished finished = run_ranks(ranks, words);
+    const FinishedRanks finished = run_training(ranks, words);
     CAPTURE(finished.output);
     CHECK(finished.code == 0);
     CHECK(finished.said == said_of(local, ranks));
@@ -116,24 +71,24 @@ TEST_CASE("ranks that were started differently end with a line that says what") 
   const auto differing = [](const char* what, int ranks, const Words& spread) {
     Words words = spread;
     words["differs"] = what;
-    return run_ranks(ranks, words);
+    return run_training(ranks, words);
   };
   const Words two_parts{{"parts", "2"}, {"stripes", "1"}};
   check_errors(differing("options", 2, two_parts), 2,
-               "the options are not the same on all devices: rank 0 has \"learning_rate\": 0.01, rank 1 has "
-               "\"learning_rate\": 0.123");
+               {"the options are not the same on all devices: rank 0 has \"learning_rate\": 0.01, rank 1 has "
+                "\"learning_rate\": 0.123"});
   check_errors(differing("seed", 4, {{"stages", "4"}, {"chunks", "4"}}), 4,
-               "rank 0 has \"seed\": 1, rank 1 has \"seed\": 77");
-  check_errors(differing("topology", 2, two_parts), 2, "rank 0 has \"parts\": 2, rank 1 has \"parts\": 1");
-  check_errors(differing("graph", 2, {{"stages", "2"}}), 2, "the graph is not the same on all devices");
+               {"rank 0 has \"seed\": 1, rank 1 has \"seed\": 77"});
+  check_errors(differing("topology", 2, two_parts), 2, {"rank 0 has \"parts\": 2, rank 1 has \"parts\": 1"});
+  check_errors(differing("graph", 2, {{"stages", "2"}}), 2, {"the graph is not the same on all devices"});
   check_errors(differing("labels", 2, {{"stages", "2"}}), 2,
-               "the fingerprint of labels and split is not the same on all devices");
+               {"the fingerprint of labels and split is not the same on all devices"});
   check_errors(differing("parts", 2, two_parts), 2,
-               "the fingerprint of parts, chunks and stages is not the same on all devices");
+               {"the fingerprint of parts, chunks and stages is not the same on all devices"});
 }
 
 TEST_CASE("ranks that are not as many as devices are told so") {
-  check_errors(run_ranks(2, {{"parts", "4"}}), 2, "1 stages x 4 parts need 4 ranks, but 2 were started");
+  check_errors(run_training(2, {{"parts", "4"}}), 2, {"1 stages x 4 parts need 4 ranks, but 2 were started"});
 }
 
 TEST_CASE("a rank that is killed or stopped at any moment ends all, with at most a line each") {
@@ -146,7 +101,7 @@ TEST_CASE("a rank that is killed or stopped at any moment ends all, with at most
       const std::string victim = std::to_string(round++ % 3);
       words.insert({{"epochs", "10000000"}, {"end", std::to_string(signal)}, {"by", victim}, {"after", after}});
       CAPTURE(fmt::format("{}", words));
-      const Finished finished = run_ranks(3, words, "1");
+      const FinishedRanks finished = run_training(3, words, "1");
       CAPTURE(finished.output);
       CHECK(finished.code != 0);
       CHECK(finished.code != 124);
@@ -165,20 +120,20 @@ TEST_CASE("what a killed training has left in its checkpoint goes on to the same
   const std::string whole = train(TrainingSpec(words), nullptr);
   Words first = words;
   first.insert({{"checkpoint", (folder.path() / "c.h5").string()}, {"every", "1"}, {"stop_after", "3"}});
-  CHECK(run_ranks(2, first).code == 0);
+  CHECK(run_training(2, first).code == 0);
   Words second = first;
   second.erase("stop_after");
   second["resume"] = "1";
   // Its copy of the checkpoint is what is left after a moment that is not known.
   Words killed = second;
   killed.insert({{"end", std::to_string(SIGKILL)}, {"by", "1"}, {"after", "5"}});
-  run_ranks(2, killed, "1");
-  const Finished finished = run_ranks(2, second);
+  run_training(2, killed, "1");
+  const FinishedRanks finished = run_training(2, second);
   CAPTURE(finished.output);
   CHECK(finished.said == said_of(whole, 2));
   // Ranks that bring different ones must not go on.
   second["differs"] = "checkpoint";
-  check_errors(run_ranks(2, second), 2, "the checkpoint is not the same on all devices: rank 0 has 'epoch ");
+  check_errors(run_training(2, second), 2, {"the checkpoint is not the same on all devices: rank 0 has 'epoch "});
 }
 
 TEST_CASE("a full disk at a checkpoint ends all ranks with the reason, and what was there stays") {
@@ -186,6 +141,6 @@ TEST_CASE("a full disk at a checkpoint ends all ranks with the reason, and what 
   const std::string path = (folder.path() / "c.h5").string();
   Words words{{"stages", "2"}, {"chunks", "6"}, {"epochs", "10000000"}, {"checkpoint", path}, {"every", "2"}};
   words["file_bytes"] = "3000";
-  check_errors(run_ranks(2, words), 2, path);
+  check_errors(run_training(2, words), 2, {path});
   CHECK(std::filesystem::is_empty(folder.path()));
 }
