@@ -141,6 +141,24 @@ std::string_view readable_name(core::Metric metric) {
       return "micro F1";
     case core::Metric::kRocAuc:
       return "ROC AUC";
+    case core::Metric::kAveragePrecision:
+      return "average precision";
+    case core::Metric::kRmse:
+      return "RMSE";
+    case core::Metric::kMae:
+      return "MAE";
+    case core::Metric::kR2:
+      return "R²";
+    case core::Metric::kMrr:
+      return "MRR";
+    case core::Metric::kHits10:
+      return "Hits@10";
+    case core::Metric::kHits20:
+      return "Hits@20";
+    case core::Metric::kHits50:
+      return "Hits@50";
+    case core::Metric::kHits100:
+      return "Hits@100";
     case core::Metric::kMse:
       break;
   }

@@ -28,11 +28,9 @@ std::string format_number(double x, int digits = 4);
 /// A share as "81.52 %". A dash unless finite.
 std::string format_percent(double share, int decimals = 2);
 
-/// "accuracy", "macro F1", "micro F1", "ROC AUC", "MSE".
+/// "accuracy", "macro F1", "ROC AUC", "MSE", "Hits@10", ...
 std::string_view readable_name(core::Metric metric);
-/// True if the metric is a share that is shown in percent.
-constexpr bool is_share(core::Metric metric) { return metric != core::Metric::kMse; }
-/// "81.52 %", or "0.0123" for MSE. A dash unless finite.
+/// "81.52 %", or "0.0123" for what is no share. A dash unless finite.
 std::string format_metric(core::Metric metric, double value);
 /// "81.52 ± 0.43 %", or "0.0123 ± 0.0011".
 std::string format_metric(core::Metric metric, const pipeline::Spread& spread);

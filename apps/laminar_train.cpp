@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "laminar/apps/interrupt.hpp"
 #include "laminar/apps/machine.hpp"
 #include "laminar/apps/outputs.hpp"
+#include "laminar/apps/pair_figures.hpp"
 #include "laminar/apps/plugins.hpp"
 #include "laminar/apps/prediction_file.hpp"
 #include "laminar/apps/progress.hpp"
@@ -30,6 +32,9 @@
 #include "laminar/pipeline/experiment.hpp"
 #include "laminar/pipeline/memory_estimate.hpp"
 #include "laminar/pipeline/mpi_transport.hpp"
+#include "laminar/pipeline/pair_baseline.hpp"
+#include "laminar/pipeline/pair_objective.hpp"
+#include "laminar/pipeline/pair_split.hpp"
 #include "laminar/pipeline/trainer.hpp"
 
 namespace {
@@ -46,6 +51,10 @@ struct Outcome {
   pipeline::Checkpoint last;
   /// Of the one run, if they were asked for.
   pipeline::Prediction predictions;
+  /// By run, if they were asked for.
+  std::vector<std::vector<PairBaseline>> baselines;
+  /// Of models of pairs, how many there are.
+  std::vector<SplitSize> pairs;
   /// The signal that ended it, or 0.
   int signal = 0;
 };
@@ -61,12 +70,24 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
+core::Metric metric_of(const TrainCommand& c, const core::DatasetSchema& schema) {
+  if (c.training.metric) return *c.training.metric;
+  return c.of_links ? core::Metric::kRocAuc : core::default_metric(schema.task);
+}
+
 /// Everything that must be right before time is spent.
 void check_request(const TrainCommand& c, const core::Dataset& data, const std::vector<pipeline::Run>& runs) {
-  for (const pipeline::Run& r : runs) static_cast<void>(data.split(r.split));
   const core::DatasetSchema& schema = data.schema();
   // Refuses a metric that doesn't go with the task.
-  if (c.training.metric) core::MetricAccumulator(*c.training.metric, schema.task, schema.num_outputs);
+  if (c.of_links) {
+    static_cast<void>(pipeline::metric_of(metric_of(c, schema), {}));
+  } else {
+    std::set<std::string> splits;
+    for (const pipeline::Run& r : runs) {
+      if (splits.insert(r.split).second) static_cast<void>(data.split(r.split));
+    }
+    if (c.training.metric) core::MetricAccumulator(*c.training.metric, schema.task, schema.num_outputs);
+  }
   const auto needs_one_run = [&](bool asked, const char* option) {
     if (asked && runs.size() > 1) {
       throw UsageError(
@@ -92,8 +113,12 @@ void check_request(const TrainCommand& c, const core::Dataset& data, const std::
 
 void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Index num_weights,
                   const pipeline::MemoryEstimate& estimate) {
-  fmt::print(stderr, "{}: {} vertices, {} edges, {} features, {} with {} outputs\n", s.name, count_text(s.num_vertices),
-             count_text(s.num_edges), count_text(s.num_features), name_of(s.task), s.num_outputs);
+  const std::string task =
+      c.of_links ? fmt::format("links by embeddings of width {} and {}", c.model.hidden,
+                               c.decoder == layers::DecoderKind::kDot ? "their inner product" : "a perceptron")
+                 : fmt::format("{} with {} outputs", name_of(s.task), s.num_outputs);
+  fmt::print(stderr, "{}: {} vertices, {} edges, {} features, {}\n", s.name, count_text(s.num_vertices),
+             count_text(s.num_edges), count_text(s.num_features), task);
   fmt::print(stderr, "{}, {} layers of width {}: {} weights, about {} of memory\n", c.model.layer, c.model.layers,
              c.model.hidden, count_text(num_weights), bytes_text(static_cast<double>(estimate.total())));
   const auto installed = this_machine(c.training.threads).memory_bytes;
@@ -107,7 +132,7 @@ void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Ind
   fmt::print(stderr, "memory, estimated\n{}", estimate_table(estimate));
 }
 
-Progress make_progress(const TrainCommand& c, core::Task task, std::size_t runs) {
+Progress make_progress(const TrainCommand& c, const core::DatasetSchema& schema, std::size_t runs) {
   const auto& t = c.training;
   return Progress({.quiet = c.quiet,
                    .verbose = c.verbose,
@@ -116,7 +141,7 @@ Progress make_progress(const TrainCommand& c, core::Task task, std::size_t runs)
                    .runs = static_cast<core::Index>(runs),
                    .epochs = t.epochs,
                    .last_epoch = t.stop_after > 0 ? std::min(t.stop_after, t.epochs) : t.epochs,
-                   .metric = t.metric.value_or(core::default_metric(task))},
+                   .metric = metric_of(c, schema)},
                   stderr);
 }
 
@@ -155,7 +180,7 @@ class DevicesBlock {
 /// counts only if it is all there is.
 Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vector<pipeline::Run>& runs,
               Interrupts& interrupts, pipeline::Transport* rank) {
-  Progress progress = make_progress(c, data.schema().task, runs.size());
+  Progress progress = make_progress(c, data.schema(), runs.size());
   Outcome outcome;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     pipeline::TrainOptions options = c.training;
@@ -176,6 +201,18 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
                        standing);
     if (i == 0 && !c.quiet) {
       for (const std::string& remark : trainer.plan().remarks) fmt::print(stderr, "note: {}\n", remark);
+    }
+    if (trainer.links() != nullptr) {
+      const pipeline::PairSplit& links = *trainer.links();
+      if (i == 0 && !c.quiet) fmt::print(stderr, "{}\n", pairs_text(links, data.schema().num_edges));
+      if (outcome.pairs.empty()) {
+        outcome.pairs.push_back(
+            {options.split, std::ssize(links.train), std::ssize(links.val), std::ssize(links.test)});
+      }
+      if (c.link_baselines && !c.checkpoint) {
+        outcome.baselines.push_back({{"common neighbours", pipeline::common_neighbours(links, options.pairs)},
+                                     {"untrained model", trainer.pair_figures()}});
+      }
     }
     DevicesBlock block(c, trainer, i == 0);
     trainer.observe([&](const pipeline::EpochRecord& record) {
@@ -239,7 +276,9 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
   report.dataset_file = c.graph.string();
   report.provenance = datasets::details(c.graph).provenance;
   report.fingerprint = fmt::format("{:016x}", outcome.last.data.graph_fingerprint);
+  report.splits = outcome.pairs;
   for (const pipeline::TrainResult& r : outcome.results) {
+    if (c.of_links) break;
     if (!report.splits.empty() && report.splits.back().name == r.split) continue;
     const core::Split split = data.split(r.split);
     const auto count = [](const auto& set) { return static_cast<core::Index>(set.size()); };
@@ -260,7 +299,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   c.settle(rank == nullptr ? 0 : rank->size());
   const bool speaks = rank == nullptr || rank->rank() == 0;
   Interrupts interrupts;
-  const core::DatasetSchema& schema = data.schema();
+  const core::DatasetSchema schema = c.of_links ? pipeline::pair_schema(data.schema(), c.model) : data.schema();
   // The model first: what a dataset lacks altogether is the clearer message.
   const pipeline::MemoryEstimate estimate = pipeline::estimate_memory(c.model, schema, c.training);
   const core::Index num_weights = layers::Model(c.model, schema).num_weights();
@@ -308,7 +347,8 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
                                        .machine = this_machine(c.training.threads),
                                        .results = &outcome.results,
                                        .summary = summary,
-                                       .peak_rss_mib = peak_rss_mib}));
+                                       .peak_rss_mib = peak_rss_mib,
+                                       .baselines = outcome.baselines}));
   });
   write(c.report, [&] {
     std::string command = "laminar-train";
@@ -321,6 +361,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
     print_continuation(c, outcome, runs.size());
     std::fflush(stderr);
     fmt::print("{}", summary_table(outcome.results, summary, peak_rss_mib));
+    fmt::print("{}{}", pair_table(summary, outcome.results.size() > 1), baseline_table(outcome.baselines, summary));
     if (chosen) fmt::print("{}", prediction_text(*chosen, summary.epoch_ms, summary.bytes_per_epoch));
   }
   fmt::print("{}\n", result_line(c.model, summary, peak_rss_mib, outcome.results.front()));

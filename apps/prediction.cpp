@@ -81,6 +81,11 @@ Predictions predictions_of(const pipeline::DataSignature& model, const core::Dat
   result.output_names = model.output_names;
   result.vertex_names = data.vertex_names();
   result.outputs = std::move(rows.outputs);
+  // A model of pairs gives embeddings.
+  if (result.task == Task::kNone) {
+    result.embeddings = result.outputs.to(core::DType::kFloat32);
+    return result;
+  }
   result.probabilities = probabilities_of(result.outputs, result.task);
   if (rows.embedding) result.embeddings = rows.embedding.to(core::DType::kFloat32);
   return result;

@@ -18,7 +18,8 @@ struct Predictions {
   std::vector<std::string> vertex_names;
   /// Raw outputs [N, outputs]: logits, or for regression the values.
   core::Tensor outputs;
-  /// float32 [N, outputs]: softmax(outputs) for classes, sigmoid(outputs) for multi-label, the values for regression.
+  /// float32 [N, outputs]: softmax(outputs) for classes, sigmoid(outputs) for multi-label, the values for regression;
+  /// empty for a model of pairs, whose outputs are embeddings.
   core::Tensor probabilities;
   /// float32 [N, width]: what the output layer or head reads. Empty unless asked for.
   core::Tensor embeddings;

@@ -44,7 +44,9 @@ void write_hdf5(const std::filesystem::path& path, const Predictions& p) {
     }
     file.write("/labels", {n, width}, std::span<const std::uint8_t>(labels));
   }
-  file.write(p.task == Task::kRegression ? "/values" : "/probabilities", {n, width}, floats(p.probabilities));
+  if (p.probabilities) {
+    file.write(p.task == Task::kRegression ? "/values" : "/probabilities", {n, width}, floats(p.probabilities));
+  }
   if (p.embeddings) file.write("/embeddings", {n, p.embeddings.cols()}, floats(p.embeddings));
   if (!p.vertex_names.empty()) file.write_strings("/names", p.vertex_names);
   file.commit();
@@ -61,7 +63,7 @@ std::string csv_header(const Predictions& p) {
     }
   };
   if (p.task == Task::kMultiLabel) columns("label");
-  columns(p.task == Task::kRegression ? "value" : "probability");
+  if (p.probabilities) columns(p.task == Task::kRegression ? "value" : "probability");
   for (Index c = 0; p.embeddings && c < p.embeddings.cols(); ++c) header += fmt::format(",embedding_{}", c);
   return header + "\n";
 }
@@ -87,7 +89,7 @@ std::string csv_text(const Predictions& p) {
       if (!p.output_names.empty()) append_text(p.output_names[static_cast<std::size_t>(c)]);
     }
     for (Index c = 0; p.task == Task::kMultiLabel && c < p.outputs.cols(); ++c) csv += p.has_label(v, c) ? ",1" : ",0";
-    append_row(p.probabilities, v);
+    if (p.probabilities) append_row(p.probabilities, v);
     if (p.embeddings) append_row(p.embeddings, v);
     csv += '\n';
   }

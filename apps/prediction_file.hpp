@@ -17,7 +17,7 @@ void check_prediction_name(std::string_view option, const std::filesystem::path&
 ///   /labels         uint8 [N, C]     multi-label: 1 where the probability is above 1/2
 ///   /probabilities  float32 [N, C]   classification and multi-label
 ///   /values         float32 [N, T]   regression
-///   /embeddings     float32 [N, d]   if asked for
+///   /embeddings     float32 [N, d]   if asked for; the one thing a model of pairs has to say of vertices
 ///   /names          strings [N]      if the graph has them
 ///
 /// CSV (RFC 4180): a header and a row a vertex: vertex, name if there are any, then class, class_name if known, and

@@ -138,7 +138,8 @@ std::string report_page(const ReportData& data) {
       "<link rel=\"icon\" href=\"data:,\">\n";
   page += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n", escape(title), report_style());
   page += head(data, summary) + tiles(data, summary) + curves_section(data) + devices_section(data) +
-          runs_section(data) + classes_section(data) + configuration_section(data) + environment_section(data);
+          pairs_section(data) + runs_section(data) + classes_section(data) + labels_section(data) +
+          configuration_section(data) + environment_section(data);
   page += fmt::format("<footer>Written by Laminar{}{}.</footer>\n</main>\n<script>{}</script>\n</body>\n</html>\n",
                       data.machine.version.empty() ? "" : " ", escape(data.machine.version), report_script());
   return page;

@@ -13,7 +13,7 @@
 
 namespace laminar::apps {
 
-/// Vertices in a split.
+/// Vertices in a split; of a model of pairs the pairs.
 struct SplitSize {
   std::string name;
   core::Index train = 0;

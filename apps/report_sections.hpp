@@ -24,6 +24,13 @@ std::string devices_section(const ReportData& data);
 /// if a confusion matrix isn't [num_outputs, num_outputs].
 std::string classes_section(const ReportData& data);
 
+/// Positives, precision, recall and F1 of each label of the test set by the best epoch's model, added up over runs; ""
+/// if there are no labels.
+std::string labels_section(const ReportData& data);
+
+/// Metrics of pairs on the validation and test sets; "" for a model of vertices.
+std::string pairs_section(const ReportData& data);
+
 /// A row a run, with mean and standard deviation; "" for a single run.
 std::string runs_section(const ReportData& data);
 

@@ -42,7 +42,8 @@ std::string dataset_card(const ReportData& data) {
     facts += fact("edges per vertex",
                   format_number(static_cast<double>(s.num_edges) / static_cast<double>(s.num_vertices), 3));
   }
-  facts += fact("features", features_of(s)) + fact("task", name_of(s.task));
+  const bool of_pairs = data.model.decoder != layers::DecoderKind::kNone;
+  facts += fact("features", features_of(s)) + fact("task", of_pairs ? "pairs of vertices" : name_of(s.task));
   if (s.task != core::Task::kNone) {
     facts += fact(s.task == core::Task::kClassification ? "classes"
                   : s.task == core::Task::kMultiLabel   ? "labels"
@@ -59,9 +60,9 @@ std::string dataset_card(const ReportData& data) {
   }
   if (!splits.empty()) {
     splits = fmt::format(
-        "<table style=\"margin-top:10px\"><thead><tr><th>split</th><th class=\"num\">train</th><th "
+        "<table style=\"margin-top:10px\"><thead><tr><th>{}</th><th class=\"num\">train</th><th "
         "class=\"num\">validation</th><th class=\"num\">test</th></tr></thead><tbody>{}</tbody></table>",
-        splits);
+        of_pairs ? "split of pairs" : "split", splits);
   }
   return fmt::format(
       "<div class=\"card\" id=\"dataset\"><figcaption><h3>Dataset</h3></figcaption><dl class=\"facts "

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "laminar/apps/pair_figures.hpp"
 #include "laminar/apps/progress.hpp"
 
 namespace laminar::apps {
@@ -33,19 +34,21 @@ std::string_view text_of(pipeline::Ending ending) {
 }  // namespace
 
 std::string metric_text(core::Metric metric, double value) {
-  return metric == core::Metric::kMse ? fmt::format("{:.8g}", value) : fmt::format("{:.6f}", value);
+  return core::is_share(metric) ? fmt::format("{:.6f}", value) : fmt::format("{:.8g}", value);
 }
 
 std::string result_line(const layers::ModelOptions& model, const pipeline::Summary& s, double peak_rss_mib,
                         const pipeline::TrainResult& first) {
   const auto metric = [&](double value) { return metric_text(s.metric, value); };
   return fmt::format(
-      "RESULT layer={} layers={} metric={} loss={:.8g} train_metric={} val_metric={} test_metric={} "
-      "test_metric_std={} best_epoch={:.10g} epoch_ms={:.3f} bytes_per_epoch={:.0f} peak_rss_mib={:.1f} seed={} "
-      "stages={} parts={} chunks={}",
-      model.layer, model.layers, name_of(s.metric), s.loss, metric(s.train_metric.mean), metric(s.val_metric.mean),
-      metric(s.test_metric.mean), metric(s.test_metric.std), s.best_epoch, s.epoch_ms, s.bytes_per_epoch, peak_rss_mib,
-      first.seed, first.topology.stages, first.topology.parts, first.topology.chunks);
+             "RESULT layer={} layers={} metric={} loss={:.8g} train_metric={} val_metric={} test_metric={} "
+             "test_metric_std={} best_epoch={:.10g} epoch_ms={:.3f} bytes_per_epoch={:.0f} peak_rss_mib={:.1f} seed={} "
+             "stages={} parts={} chunks={}",
+             model.layer, model.layers, name_of(s.metric), s.loss, metric(s.train_metric.mean),
+             metric(s.val_metric.mean), metric(s.test_metric.mean), metric(s.test_metric.std), s.best_epoch, s.epoch_ms,
+             s.bytes_per_epoch, peak_rss_mib, first.seed, first.topology.stages, first.topology.parts,
+             first.topology.chunks) +
+         pair_result(s);
 }
 
 std::string summary_table(const std::vector<pipeline::TrainResult>& results, const pipeline::Summary& s,

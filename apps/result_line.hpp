@@ -12,8 +12,8 @@ namespace laminar::apps {
 /// A metric with 6 decimals, or, as errors have any magnitude, 8 significant digits.
 std::string metric_text(core::Metric metric, double value);
 
-/// The last line of a training, without a line break: "RESULT layer=gcn layers=2 metric=accuracy loss=... ...".
-/// `first`: of the first run, which seed and topology are of.
+/// The last line of a training, without a line break: "RESULT layer=gcn layers=2 metric=accuracy loss=... ...", of
+/// models of pairs with all test metrics at its end. `first`: of the first run, which seed and topology are of.
 std::string result_line(const layers::ModelOptions& model, const pipeline::Summary& summary, double peak_rss_mib,
                         const pipeline::TrainResult& first);
 

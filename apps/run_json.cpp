@@ -1,5 +1,6 @@
 #include "laminar/apps/run_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -79,6 +80,12 @@ ordered_json peaks(const std::array<std::size_t, core::kNumMemoryPurposes>& peak
   return j;
 }
 
+ordered_json to_json(const std::vector<pipeline::PairFigure>& figures) {
+  ordered_json j;
+  for (const pipeline::PairFigure& f : figures) j[f.name] = {{"val", f.val}, {"test", f.test}};
+  return j;
+}
+
 ordered_json to_json(const pipeline::TrainResult& r) {
   ordered_json j = {{"split", r.split},
                     {"seed", r.seed},
@@ -110,6 +117,12 @@ ordered_json to_json(const pipeline::TrainResult& r) {
   }
   // Row-major by true class; the number of classes is its root.
   j["test_confusion"] = r.confusion;
+  for (const pipeline::LabelCounts& c : r.label_counts) {
+    j["test_labels"].push_back({{"true_positives", c.true_positives},
+                                {"false_positives", c.false_positives},
+                                {"false_negatives", c.false_negatives}});
+  }
+  if (!r.links.empty()) j["links"] = to_json(r.links);
   j["epochs"] = ordered_json::array();
   for (const pipeline::EpochRecord& e : r.epochs) j["epochs"].push_back(to_json(e));
   return j;
@@ -147,6 +160,9 @@ std::string run_json(const RunJson& run) {
   j["machine"] = to_json(run.machine);
   j["runs"] = ordered_json::array();
   for (const pipeline::TrainResult& r : *run.results) j["runs"].push_back(to_json(r));
+  for (std::size_t i = 0; i < std::min(run.baselines.size(), run.results->size()); ++i) {
+    for (const PairBaseline& b : run.baselines[i]) j["runs"][i]["link_baselines"][b.name] = to_json(b.figures);
+  }
   const pipeline::Summary& s = run.summary;
   j["summary"] = {{"metric", name_of(s.metric)},
                   {"loss", s.loss},
@@ -157,6 +173,9 @@ std::string run_json(const RunJson& run) {
                   {"epoch_ms", s.epoch_ms},
                   {"bytes_per_epoch", s.bytes_per_epoch},
                   {"peak_rss_mib", run.peak_rss_mib}};
+  for (const pipeline::PairSpread& f : s.links) {
+    j["summary"]["links"][f.name] = {{"val", to_json(f.val)}, {"test", to_json(f.test)}};
+  }
   // Names come from files and may be no valid UTF-8.
   return j.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

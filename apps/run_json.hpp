@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "laminar/apps/machine.hpp"
+#include "laminar/apps/pair_figures.hpp"
 #include "laminar/core/dataset.hpp"
 #include "laminar/layers/model.hpp"
 #include "laminar/pipeline/experiment.hpp"
@@ -22,6 +23,8 @@ struct RunJson {
   const std::vector<pipeline::TrainResult>* results = nullptr;
   pipeline::Summary summary;
   double peak_rss_mib = 0;
+  /// By run; empty if none were asked for.
+  std::vector<std::vector<PairBaseline>> baselines = {};
 };
 
 /// One JSON object: program, version, configuration {model, training}, dataset, machine, runs (each with its result,

@@ -1,5 +1,8 @@
 #include "laminar/apps/train_command.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,9 +20,35 @@ Option with_scope(Option o, Scope scope, char letter = 0) {
   return o;
 }
 
+/// What other tools do and this one does not is told apart from what is misspelt.
+std::string task_error(const std::string& task) {
+  const auto any_of = [&](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), task) != names.end();
+  };
+  const char* why = "";
+  if (any_of({"graph", "graph-classification", "graph-regression"})) {
+    why = "; graphs as wholes are not classified (README, \"What Laminar does not do\")";
+  } else if (any_of({"hetero", "heterogeneous", "temporal", "knowledge-graph"})) {
+    why = "; vertices and edges are of one kind, and have no times (README, \"What Laminar does not do\")";
+  } else if (any_of({"node", "classification", "regression", "multi-label"})) {
+    why = "; which kind of labels it is the graph file says";
+  }
+  return fmt::format("expected labels (of vertices) or link{}", why);
+}
+
 void add_training(CommandLine& line, TrainCommand& c) {
   pipeline::TrainOptions& t = c.training;
   line.group("Training");
+  line.add({.name = "task",
+            .placeholder = "NAME",
+            .help = "what is predicted: labels (of vertices: the classes, labels or numbers of the graph file) or link "
+                    "(whether an edge joins two vertices; needs no labels)",
+            .set =
+                [&c](const std::string& text) {
+                  if (text != "labels" && text != "link") throw UsageError(task_error(text));
+                  c.of_links = text == "link";
+                },
+            .get = [&c] { return std::string(c.of_links ? "link" : "labels"); }});
   line.add(option("epochs", t.epochs, "N", "the final total; learning-rate schedules run over it"));
   line.add(with_scope(
       option("stop-after", t.stop_after, "N", "end after this many epochs, as if interrupted; 0 = run to the end"),
@@ -53,12 +82,23 @@ void add_training(CommandLine& line, TrainCommand& c) {
   line.add(option("weight-decay-conv", t.optimizer.weight_decay_convolution, "X", "of convolutions"));
   line.add(option("weight-decay-dense", t.optimizer.weight_decay_dense, "X", "of dense encoders and heads"));
   line.add(option("clip-norm", t.clip_norm, "X", "largest norm of the whole gradient; 0 = no clipping"));
+  line.add({.name = "class-weights",
+            .placeholder = "WHICH",
+            .help =
+                "how classes count in the loss: none (all alike), balanced (rare ones more: n / (C n_c)), or a number "
+                "a class, e.g. 1,2.5; of labels, how their positives count (balanced: negatives / positives)",
+            .set = [&t](const std::string& text) { pipeline::set_class_weights(text, t.loss); },
+            .get = [&t] { return pipeline::class_weights_text(t.loss); }});
+  line.add(option("label-smoothing", t.loss.label_smoothing, "X",
+                  "classes and labels: targets are moved this far towards no opinion, 0 <= X < 1"));
   Option metric;
   metric.name = "metric";
   metric.placeholder = "NAME";
   metric.help =
-      "accuracy, macro-f1, micro-f1, roc-auc, mse, or default: accuracy for classes, roc-auc for multi-label, "
-      "mse for regression";
+      "of classes accuracy, macro-f1, micro-f1, roc-auc or average-precision, the default accuracy; of labels the "
+      "same, the default roc-auc; of numbers mse, rmse, mae or r2, the default mse; of links roc-auc, "
+      "average-precision, "
+      "mrr, hits@10, hits@20, hits@50 or hits@100, the default roc-auc";
   metric.set = [&t](const std::string& text) {
     t.metric.reset();
     if (text != "default") t.metric = core::metric_from_name(text);
@@ -73,6 +113,38 @@ void add_training(CommandLine& line, TrainCommand& c) {
   line.add(option("patience", t.patience, "N", "stop when the best epoch is this many epochs ago; 0 = never"));
   line.add(
       with_scope(option("threads", t.threads, "N", "0 = one a core; results don't depend on it"), Scope::kConduct));
+}
+
+void add_links(CommandLine& line, TrainCommand& c) {
+  pipeline::PairOptions& o = c.training.pairs;
+  line.group("Link prediction (--task link)");
+  const auto add = [&](Option option) {
+    option.applies = [&c] { return c.of_links; };
+    line.add(std::move(option));
+  };
+  add(option("decoder", c.decoder, "NAME",
+             "what scores two vertices by their embeddings: dot (inner product) or mlp (a perceptron of their product, "
+             "element by element)",
+             layers::decoder_from_name));
+  add(option("decoder-layers", c.model.decoder_layers, "N", "mlp: linear maps, of width --hidden up to the last"));
+  add({.name = "link-split",
+       .placeholder = "SHARES",
+       .help =
+           "training/validation/test pairs in percent, drawn with the run's seed; only training pairs pass messages",
+       .set = [&o](const std::string& text) { pipeline::set_pair_split(text, o); },
+       .get = [&o] { return pipeline::pair_split_text(o); }});
+  add(option("negatives", o.negatives, "N", "pairs without an edge for each training pair, drawn anew in every epoch"));
+  add(option("eval-negatives", o.eval_negatives, "N",
+             "pairs without an edge for each validation and test pair, the same in every epoch"));
+  add({.name = "hits",
+       .placeholder = "K,...",
+       .help = "the K of Hits@K that results tell of",
+       .set = [&o](const std::string& text) { pipeline::set_hits(text, o); },
+       .get = [&o] { return pipeline::hits_text(o); }});
+  Option baselines = flag("link-baselines", c.link_baselines,
+                          "also print test metrics of common neighbours and of the untrained model");
+  baselines.scope = Scope::kConduct;
+  add(std::move(baselines));
 }
 
 void add_output(CommandLine& line, TrainCommand& c) {
@@ -134,6 +206,18 @@ void check(const TrainCommand& c) {
     throw UsageError(fmt::format("--threads is {}, expected at most {}", c.training.threads, kLargestThreads));
   }
   if (c.runs < 1) throw UsageError(fmt::format("--runs is {}, expected 1 or more", c.runs));
+  if (c.of_links && c.distribution.mode == "auto") {
+    throw UsageError("--task link trains on one device or in a pipeline with --chunks 1; --mode auto has no choice");
+  }
+  for (const char* name :
+       {"decoder", "decoder-layers", "link-split", "negatives", "eval-negatives", "hits", "link-baselines"}) {
+    if (!c.of_links && c.given.contains(name)) throw UsageError(fmt::format("--{} is of --task link", name));
+  }
+  for (const char* name : {"class-weights", "label-smoothing", "split"}) {
+    if (c.of_links && c.given.contains(name)) {
+      throw UsageError(fmt::format("--{} is of labels, but the task is link", name));
+    }
+  }
   if (c.quiet && c.verbose) throw UsageError("--quiet and --verbose contradict each other");
   if (c.training.checkpoint_every > 0 && c.training.checkpoint.empty()) {
     throw UsageError("--checkpoint-every needs --checkpoint FILE");
@@ -147,6 +231,7 @@ TrainCommand::TrainCommand() {
   line.add(option("graph", graph, "FILE", "the graph file"));
   add_model_options(line, model, layer_values);
   add_training(line, *this);
+  add_links(line, *this);
   add_distribution_options(line, training.distribution, distribution);
   add_output(line, *this);
 }
@@ -177,6 +262,8 @@ void TrainCommand::read(int argc, const char* const* argv) {
     model = checkpoint->model;
     training = checkpoint->options;
     training.checkpoint = path;
+    of_links = model.decoder != layers::DecoderKind::kNone;
+    if (of_links) decoder = model.decoder;
     layer_values = layer_values_of(model);
     made_with = line.values(Scope::kRun);
   }
@@ -184,6 +271,7 @@ void TrainCommand::read(int argc, const char* const* argv) {
   line.apply(given);
   if (resume) check_unchanged(made_with, line.values(Scope::kRun), training.checkpoint);
   set_layer_options(model, layer_values);
+  model.decoder = of_links ? decoder : layers::DecoderKind::kNone;
   given.insert(from_file.begin(), from_file.end());
   check(*this);
 }
@@ -205,7 +293,7 @@ std::vector<std::pair<std::string, std::string>> TrainCommand::configuration() c
 std::string TrainCommand::help_text() const {
   return fmt::format(R"(Usage: laminar-train GRAPH.h5 [OPTIONS]
 
-Trains a graph neural network on the vertices of a graph file and prints, as the last line,
+Trains a graph neural network on the vertices of a graph file, or on pairs of them, and prints, as the last line,
   RESULT layer=... layers=... metric=... loss=... train_metric=... val_metric=... test_metric=... ...
 with the metrics, as fractions, of the epoch that was best on the validation set.
 
@@ -218,6 +306,7 @@ Examples:
   laminar-train debian.h5 --layer sage --layers 3 --hidden 128 --epochs 100 --report run.html --checkpoint run.ckpt.h5
   laminar-train debian.h5 --checkpoint run.ckpt.h5 --resume
   laminar-train web.h5 --layer gcnii --layers 64 --gcnii.alpha 0.2 --dry-run
+  laminar-train cora.h5 --task link --decoder mlp --epochs 100 --link-baselines
   laminar-train cora.h5 --layer gat --dump-config gat.cfg && laminar-train --config gat.cfg --seed 2
 )",
                      line.help());

@@ -21,6 +21,10 @@ struct TrainCommand {
   layers::ModelOptions model;
   pipeline::TrainOptions training;
   core::Index runs = 1;
+  /// Whether pairs of vertices are to be told apart, not vertices; then `model` gets the decoder.
+  bool of_links = false;
+  layers::DecoderKind decoder = layers::DecoderKind::kDot;
+  bool link_baselines = false;
   bool resume = false;
   std::filesystem::path report;
   std::filesystem::path json;

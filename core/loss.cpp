@@ -60,6 +60,18 @@ double sum_rows(const Tensor& predictions, std::span<const VertexId> rows, Tenso
   });
 }
 
+void check_shape(std::string_view op, const LossShape& shape, Index d) {
+  if (!shape.weights.empty() && static_cast<Index>(shape.weights.size()) != d) {
+    throw Error(fmt::format("[{}] {} weights for {} outputs", op, shape.weights.size(), d));
+  }
+  if (!(shape.smoothing >= 0 && shape.smoothing < 1)) {
+    throw Error(fmt::format("[{}] smoothing by {}, expected 0 <= smoothing < 1", op, shape.smoothing));
+  }
+  for (const double w : shape.weights) {
+    if (!(w > 0 && std::isfinite(w))) throw Error(fmt::format("[{}] a weight is {}, expected above 0", op, w));
+  }
+}
+
 /// -log softmax(x)[c], and its gradient times `scale`.
 template <class T>
 double cross_entropy_row(const T* x, Index d, Index c, double scale, T* g) {
@@ -81,12 +93,37 @@ double cross_entropy_row(const T* x, Index d, Index c, double scale, T* g) {
   return std::log(sum) + (static_cast<double>(top) - static_cast<double>(x[c]));
 }
 
+/// (1 - e) w_c l_c + e / d sum_j w_j l_j with l = -log softmax(x), and its gradient times `scale`.
+template <class T>
+double shaped_cross_entropy_row(const T* x, Index d, Index c, const LossShape& shape, double scale, T* g) {
+  const auto weight = [&](Index j) { return shape.weights.empty() ? 1.0 : shape.weights[static_cast<std::size_t>(j)]; };
+  const auto top = static_cast<double>(*std::max_element(x, x + d));
+  double sum = 0;
+  for (Index j = 0; j < d; ++j) sum += std::exp(static_cast<double>(x[j]) - top);
+  const double log_sum = std::log(sum);
+  double loss = 0;
+  double all_shares = 0;
+  for (Index j = 0; j < d; ++j) {
+    const double share = weight(j) * (shape.smoothing / static_cast<double>(d) + (j == c ? 1 - shape.smoothing : 0));
+    all_shares += share;
+    loss += share * (log_sum + (top - static_cast<double>(x[j])));
+  }
+  for (Index j = 0; g != nullptr && j < d; ++j) {
+    const double share = weight(j) * (shape.smoothing / static_cast<double>(d) + (j == c ? 1 - shape.smoothing : 0));
+    const double p = std::exp(static_cast<double>(x[j]) - top) / sum;
+    g[j] = static_cast<T>(scale * (all_shares * p - share));
+  }
+  return loss;
+}
+
 }  // namespace
 
 double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes, std::span<const VertexId> rows,
-                     double global_count, Tensor* gradient) {
+                     double global_count, Tensor* gradient, const LossShape& shape) {
   check("cross_entropy", logits, classes.size(), 1, rows, global_count, gradient);
   const Index d = logits.cols();
+  check_shape("cross_entropy", shape, d);
+  const bool plain = shape.weights.empty() && shape.smoothing == 0;
   for (const VertexId r : rows) {
     if (classes[r] < 0 || classes[r] >= d) {
       throw Error(fmt::format("[cross_entropy] row {} has class {}; expected 0 to {}", r, classes[r], d - 1));
@@ -95,16 +132,19 @@ double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes
   return dispatch(logits.dtype(),
                   [&]<class T>(T) {
                     return sum_rows<T>(logits, rows, gradient, [&](Index r, const T* x, T* g) {
-                      return cross_entropy_row(x, d, classes[r], 1 / global_count, g);
+                      return plain ? cross_entropy_row(x, d, classes[r], 1 / global_count, g)
+                                   : shaped_cross_entropy_row(x, d, classes[r], shape, 1 / global_count, g);
                     });
                   }) /
          global_count;
 }
 
 double binary_cross_entropy(const Tensor& logits, std::span<const std::uint8_t> labels, std::span<const VertexId> rows,
-                            double global_count, Tensor* gradient) {
+                            double global_count, Tensor* gradient, const LossShape& shape) {
   check("binary_cross_entropy", logits, labels.size(), logits.cols(), rows, global_count, gradient);
   const Index d = logits.cols();
+  check_shape("binary_cross_entropy", shape, d);
+  const bool plain = shape.weights.empty() && shape.smoothing == 0;
   const double count = global_count * static_cast<double>(d);
   return dispatch(logits.dtype(),
                   [&]<class T>(T) {
@@ -119,8 +159,19 @@ double binary_cross_entropy(const Tensor& logits, std::span<const std::uint8_t> 
                         const auto v = static_cast<double>(x[j]);
                         // exp of what is never positive: nothing overflows, and log1p keeps small values.
                         const double e = std::exp(-std::abs(v));
-                        sum += std::max(v, 0.0) - label * v + std::log1p(e);
-                        if (g != nullptr) g[j] = static_cast<T>(((v >= 0 ? 1 : e) / (1 + e) - label) / count);
+                        const double probability = (v >= 0 ? 1 : e) / (1 + e);
+                        if (plain) {
+                          sum += std::max(v, 0.0) - label * v + std::log1p(e);
+                          if (g != nullptr) g[j] = static_cast<T>((probability - label) / count);
+                          continue;
+                        }
+                        const double y = label * (1 - shape.smoothing) + shape.smoothing / 2;
+                        const double w = shape.weights.empty() ? 1 : shape.weights[static_cast<std::size_t>(j)];
+                        sum +=
+                            w * y * (std::max(-v, 0.0) + std::log1p(e)) + (1 - y) * (std::max(v, 0.0) + std::log1p(e));
+                        if (g != nullptr) {
+                          g[j] = static_cast<T>((w * y * (probability - 1) + (1 - y) * probability) / count);
+                        }
                       }
                       return sum;
                     });

@@ -13,18 +13,30 @@
 /// The loss is summed in float64 in a fixed order. A prediction that is NaN makes the loss NaN.
 ///
 /// All throw Error: a row out of range or not ascending, targets of another number, a bad target in one of `rows`, a
-/// gradient that doesn't fit, no columns, global_count not above 0. Thread-safe on different gradients.
+/// gradient that doesn't fit, no columns, global_count not above 0, weights of another number than C. Thread-safe on
+/// different gradients.
 namespace laminar::core {
 
-/// sum over r in rows of (log sum_j exp(x_rj) - x_rc) / global_count, c = classes[r]: softmax and negative log
-/// likelihood. classes: [n]; those of `rows` must be in [0, C).
-double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes, std::span<const VertexId> rows,
-                     double global_count, Tensor* gradient);
+/// What counts how much in a loss of classes or labels.
+struct LossShape {
+  /// [C], above 0, or empty: all 1. Of a class, what its rows count; of a label, what its positives count.
+  std::span<const double> weights = {};
+  /// 0 <= e < 1: targets are moved this far towards no opinion, 1/C for classes and 1/2 for labels.
+  double smoothing = 0;
+};
 
-/// sum over r in rows and all j of (log(1 + exp(x_rj)) - y_rj x_rj) / (global_count C): the mean over rows *and*
-/// labels. labels: [n, C], 0 or 1.
+/// sum over r in rows of ((1 - e) w_c l_rc + e / C sum_j w_j l_rj) / global_count, with c = classes[r] and
+/// l_rj = log sum_k exp(x_rk) - x_rj: softmax and negative log likelihood, with `shape` as torch's CrossEntropyLoss has
+/// weights and label smoothing. classes: [n]; those of `rows` must be in [0, C). To divide by the sum of the rows'
+/// weights w_c, as torch does, give that as global_count.
+double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes, std::span<const VertexId> rows,
+                     double global_count, Tensor* gradient, const LossShape& shape = {});
+
+/// sum over r in rows and all j of (w_j y_rj log(1 + exp(-x_rj)) + (1 - y_rj) log(1 + exp(x_rj))) / (global_count C),
+/// with y moved by the smoothing: the mean over rows *and* labels; weights are those of positives. labels: [n, C], 0 or
+/// 1.
 double binary_cross_entropy(const Tensor& logits, std::span<const std::uint8_t> labels, std::span<const VertexId> rows,
-                            double global_count, Tensor* gradient);
+                            double global_count, Tensor* gradient, const LossShape& shape = {});
 
 /// sum over r in rows and all j of (x_rj - y_rj)^2 / (global_count C): the mean over rows and targets.
 /// targets: [n, C], finite.

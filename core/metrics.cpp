@@ -1,6 +1,5 @@
-/// Metrics that merge over devices. The area under the ROC curve is U / (P N), with P positives, N negatives and the
-/// Mann-Whitney statistic U = (sum of the positives' ranks) - P (P + 1) / 2, ranks from 1 by ascending score, equal
-/// scores sharing their mean rank. Twice the ranks are whole numbers, so the sum is exact in any order.
+/// Metrics that merge over devices. Sums of squares about a mean are updated and merged by the formulas of Chan, Golub
+/// and LeVeque 1983, which lose nothing where the mean is large beside the deviations.
 #include "laminar/core/metrics.hpp"
 
 #include <algorithm>
@@ -14,11 +13,14 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/names.hpp"
 #include "laminar/core/parallel.hpp"
+#include "laminar/core/ranking.hpp"
 
 namespace laminar::core {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"accuracy", "macro-f1", "micro-f1", "roc-auc", "mse"};
+constexpr std::array<std::string_view, 14> kNames = {"accuracy",          "macro-f1", "micro-f1", "roc-auc", "mse",
+                                                     "average-precision", "rmse",     "mae",      "r2",      "mrr",
+                                                     "hits@10",           "hits@20",  "hits@50",  "hits@100"};
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // Places in sums_.
@@ -73,26 +75,6 @@ void check_target(const Labels& labels, Index v) {
 
 double f1(double tp, double fp, double fn) { return 2 * tp / (2 * tp + fp + fn); }
 
-/// From (score, is positive) pairs, in any order.
-double area_under_curve(std::vector<std::pair<double, bool>>& pairs) {
-  std::sort(pairs.begin(), pairs.end());
-  std::int64_t positives = 0;
-  std::int64_t doubled_ranks = 0;
-  const auto n = static_cast<std::int64_t>(pairs.size());
-  for (std::int64_t first = 0; first < n;) {
-    std::int64_t last = first;
-    std::int64_t tied_positives = 0;
-    for (; last < n && pairs[last].first == pairs[first].first; ++last) tied_positives += pairs[last].second ? 1 : 0;
-    positives += tied_positives;
-    doubled_ranks += tied_positives * (first + 1 + last);
-    first = last;
-  }
-  const std::int64_t negatives = n - positives;
-  if (positives == 0 || negatives == 0) return kUndefined;
-  return static_cast<double>(doubled_ranks - positives * (positives + 1)) /
-         (2 * static_cast<double>(positives) * static_cast<double>(negatives));
-}
-
 }  // namespace
 
 std::string_view name_of(Metric metric) { return kNames[static_cast<std::size_t>(metric)]; }
@@ -125,13 +107,12 @@ Index predicted_class(const Tensor& logits, Index row) {
 
 MetricAccumulator::MetricAccumulator(Metric metric, Task task, Index num_outputs)
     : metric_(metric), task_(task), num_outputs_(num_outputs) {
-  if (task == Task::kNone || (metric == Metric::kMse) != (task == Task::kRegression)) {
-    throw UsageError(fmt::format("metric {} does not go with the task {}", name_of(metric), name_of(task)));
-  }
+  const bool fits = task == Task::kRegression ? is_of_regression(metric) : task != Task::kNone && is_of_labels(metric);
+  if (!fits) throw UsageError(fmt::format("metric {} does not go with the task {}", name_of(metric), name_of(task)));
   if (num_outputs < 1) throw Error(fmt::format("[metric] {} outputs; expected 1 or more", num_outputs));
   const auto outputs = static_cast<std::size_t>(num_outputs);
-  sums_.resize(kFirst + (metric == Metric::kMse ? 1 : metric == Metric::kRocAuc ? 0 : 3 * outputs));
-  if (metric == Metric::kRocAuc) {
+  sums_.resize(kFirst + (is_error(metric) ? 1 : ranks() ? 0 : 3 * outputs));
+  if (ranks()) {
     const bool classes = task == Task::kClassification;
     num_scores_ = classes && num_outputs <= 2 ? 1 : num_outputs;
     num_targets_ = classes ? 1 : num_outputs;
@@ -157,6 +138,23 @@ void MetricAccumulator::count_labels(std::span<const double> x, const std::uint8
     if (predicted && actual) ++counts[3 * c];
     if (predicted && !actual) ++counts[3 * c + 1];
     if (!predicted && actual) ++counts[3 * c + 2];
+  }
+}
+
+/// `count`: of rows, this one included.
+void MetricAccumulator::add_numbers(std::span<const double> x, const float* targets, double count) {
+  for (Index c = 0; c < num_outputs_; ++c) {
+    const auto y = static_cast<double>(targets[c]);
+    const double difference = x[c] - y;
+    if (metric_ == Metric::kR2) {
+      double* sums = sums_.data() + kFirst + 3 * c;
+      sums[0] += difference * difference;
+      const double from_mean = y - sums[1];
+      sums[1] += from_mean / count;
+      sums[2] += from_mean * (y - sums[1]);
+    } else {
+      sums_[kFirst] += metric_ == Metric::kMae ? std::abs(difference) : difference * difference;
+    }
   }
 }
 
@@ -195,19 +193,17 @@ void MetricAccumulator::add(const Tensor& predictions, const Labels& labels, std
     }
     check_target(labels, vertex_of(i));
   }
-  if (metric_ == Metric::kRocAuc) scores_.reserve(scores_.size() + rows.size() * (num_scores_ + num_targets_));
+  if (ranks()) scores_.reserve(scores_.size() + rows.size() * (num_scores_ + num_targets_));
+  const double before = sums_[kRows];
   sums_[kRows] += static_cast<double>(rows.size());
   std::vector<double> x(static_cast<std::size_t>(num_outputs_));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Index vertex = vertex_of(i);
     if (!read_row(predictions, rows[i], x)) {
       ++sums_[kNotFinite];
-    } else if (metric_ == Metric::kMse) {
-      for (Index c = 0; c < num_outputs_; ++c) {
-        const double difference = x[c] - static_cast<double>(labels.targets[vertex * num_outputs_ + c]);
-        sums_[kFirst] += difference * difference;
-      }
-    } else if (metric_ == Metric::kRocAuc) {
+    } else if (task_ == Task::kRegression) {
+      add_numbers(x, labels.targets.data() + vertex * num_outputs_, before + static_cast<double>(i + 1));
+    } else if (ranks()) {
       keep_scores(x, labels, vertex);
     } else if (task_ == Task::kClassification) {
       count_classes(x, labels.classes[vertex]);
@@ -237,7 +233,21 @@ void MetricAccumulator::merge_packed(std::span<const double> packed) {
     throw Error(fmt::format("[metric] what is to be merged is not {} of {} outputs ({})", name_of(metric_),
                             num_outputs_, name_of(task_)));
   }
-  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += packed[kHeader + i];
+  const std::span<const double> other = packed.subspan(kHeader, sums_.size());
+  if (metric_ == Metric::kR2) {
+    const double here = sums_[kRows];
+    const double there = other[kRows];
+    for (std::size_t i = kFirst; i < sums_.size() && there > 0; i += 3) {
+      const double apart = other[i + 1] - sums_[i + 1];
+      sums_[i] += other[i];
+      sums_[i + 1] += apart * there / (here + there);
+      sums_[i + 2] += other[i + 2] + apart * apart * here * there / (here + there);
+    }
+    sums_[kRows] += other[kRows];
+    sums_[kNotFinite] += other[kNotFinite];
+    return;
+  }
+  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += other[i];
   scores_.insert(scores_.end(), packed.end() - static_cast<std::ptrdiff_t>(scores), packed.end());
 }
 
@@ -271,12 +281,23 @@ double MetricAccumulator::micro_f1() const {
   return f1(total[0], total[1], total[2]);
 }
 
-double MetricAccumulator::roc_auc() const {
+double MetricAccumulator::r2() const {
+  double sum = 0;
+  double varying = 0;
+  for (std::size_t i = kFirst; i < sums_.size(); i += 3) {
+    if (!(sums_[i + 2] > 0)) continue;
+    sum += 1 - sums_[i] / sums_[i + 2];
+    ++varying;
+  }
+  return varying > 0 ? sum / varying : kUndefined;
+}
+
+double MetricAccumulator::ranking() const {
   const Index record = num_scores_ + num_targets_;
   const Index n = static_cast<Index>(scores_.size()) / record;
   std::vector<double> areas(static_cast<std::size_t>(num_scores_));
   parallel_for(num_scores_, 1, [&](Index begin, Index end) {
-    std::vector<std::pair<double, bool>> pairs(static_cast<std::size_t>(n));
+    std::vector<Scored> pairs(static_cast<std::size_t>(n));
     for (Index c = begin; c < end; ++c) {
       const double positive = num_scores_ == 1 ? 1 : static_cast<double>(c);
       for (Index i = 0; i < n; ++i) {
@@ -284,7 +305,7 @@ double MetricAccumulator::roc_auc() const {
         pairs[i] = {r[c], num_targets_ == 1 && task_ == Task::kClassification ? r[num_scores_] == positive
                                                                               : r[num_scores_ + c] != 0};
       }
-      areas[c] = area_under_curve(pairs);
+      areas[c] = metric_ == Metric::kRocAuc ? core::roc_auc(pairs) : core::average_precision(pairs);
     }
   });
   double sum = 0;
@@ -307,9 +328,21 @@ double MetricAccumulator::value() const {
     case Metric::kMicroF1:
       return micro_f1();
     case Metric::kRocAuc:
-      return roc_auc();
+    case Metric::kAveragePrecision:
+      return ranking();
     case Metric::kMse:
+    case Metric::kMae:
       return sums_[kFirst] / (sums_[kRows] * static_cast<double>(num_outputs_));
+    case Metric::kRmse:
+      return std::sqrt(sums_[kFirst] / (sums_[kRows] * static_cast<double>(num_outputs_)));
+    case Metric::kR2:
+      return r2();
+    case Metric::kMrr:
+    case Metric::kHits10:
+    case Metric::kHits20:
+    case Metric::kHits50:
+    case Metric::kHits100:
+      break;  // refused by the constructor
   }
   return kUndefined;
 }

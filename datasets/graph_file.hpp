@@ -15,6 +15,8 @@ namespace laminar::datasets {
 /// Opens a graph file: types, shapes and sizes of everything in it are checked now, values when they are read. Feature
 /// rows are read on demand, never all at once. Throws Error if the file isn't there, isn't a graph file, is damaged or
 /// contradicts itself; the same errors come from the Dataset's members for what they read.
+/// An AnnData file (.h5ad) is opened too, and held in memory: see import_anndata(); if it brings no split, one of
+/// 60/20/20 percent is drawn with seed 1. The same goes for read() and details().
 std::unique_ptr<core::Dataset> open(const std::filesystem::path& path);
 
 /// The whole file in memory, checked.

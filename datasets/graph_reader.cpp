@@ -1,6 +1,7 @@
 #include "laminar/datasets/graph_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <limits>
 #include <numeric>
@@ -10,6 +11,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_file.hpp"
+#include "laminar/datasets/import_anndata.hpp"
 
 namespace laminar::datasets {
 
@@ -353,9 +355,30 @@ SavedPartition GraphFile::partition(const std::string& name) const {
   return partition;
 }
 
-std::unique_ptr<core::Dataset> open(const std::filesystem::path& path) { return std::make_unique<GraphFile>(path); }
+namespace {
+
+/// An AnnData file with the split that laminar-convert would give it.
+GraphData read_anndata(const std::filesystem::path& path) {
+  constexpr std::uint64_t kSeed = 1;
+  GraphData data = import_anndata(path, {}).data;
+  add_splits(data, std::array{SplitRequest{}}, kSeed);
+  return data;
+}
+
+}  // namespace
+
+std::unique_ptr<core::Dataset> open(const std::filesystem::path& path) {
+  if (is_anndata(path)) return from_memory(read_anndata(path));
+  return std::make_unique<GraphFile>(path);
+}
 
 FileDetails details(const std::filesystem::path& path) {
+  if (is_anndata(path)) {
+    return {.provenance = read_anndata(path).provenance,
+            .file_bytes = std::filesystem::file_size(path),
+            .num_edge_features = 0,
+            .partition_names = {}};
+  }
   const GraphFile file(path);
   return {.provenance = file.provenance(),
           .file_bytes = std::filesystem::file_size(path),
@@ -368,6 +391,7 @@ SavedPartition read_partition(const std::filesystem::path& path, const std::stri
 }
 
 GraphData read(const std::filesystem::path& path) {
+  if (is_anndata(path)) return read_anndata(path);
   const GraphFile file(path);
   const auto& schema = file.schema();
   GraphData data;

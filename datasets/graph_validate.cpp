@@ -5,6 +5,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/datasets/graph_reader.hpp"
+#include "laminar/datasets/import_anndata.hpp"
 #include "laminar/datasets/statistics.hpp"
 
 namespace laminar::datasets {
@@ -100,6 +101,14 @@ class Validator {
 
 }  // namespace
 
-std::vector<Finding> validate(const std::filesystem::path& path) { return Validator(path).run(); }
+std::vector<Finding> validate(const std::filesystem::path& path) {
+  if (!is_anndata(path)) return Validator(path).run();
+  try {
+    read(path);
+  } catch (const Error& error) {
+    return {{Finding::Severity::kError, error.what()}};
+  }
+  return {};
+}
 
 }  // namespace laminar::datasets

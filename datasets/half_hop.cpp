@@ -9,6 +9,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/random.hpp"
+#include "laminar/datasets/edge_table.hpp"
 
 namespace laminar::datasets {
 
@@ -93,13 +94,6 @@ Rewired rewire(const core::Graph& graph, const Choice& choice) {
   return {core::Graph::from_in_csr(vertices, std::move(new_offsets), std::move(new_sources), std::move(new_weights),
                                    /*directed=*/true),
           std::move(origin)};
-}
-
-core::Tensor gather(const core::Tensor& rows, const std::vector<EdgeId>& from) {
-  core::Tensor result(static_cast<Index>(from.size()), rows.cols(), rows.dtype());
-  float* to = result.data<float>();
-  for (const EdgeId row : from) to = std::copy_n(rows.data<float>() + row * rows.cols(), rows.cols(), to);
-  return result;
 }
 
 core::Tensor extend(const core::Tensor& features, const std::vector<SplitEdge>& edges, double alpha) {
@@ -194,7 +188,7 @@ std::vector<std::string> half_hop(GraphData& data, const HalfHop& settings) {
   result.graph = std::make_shared<const core::Graph>(std::move(rewired.graph));
   if (data.features) result.features = extend(data.features, choice.edges, settings.alpha);
   if (data.sparse_features) result.sparse_features = extend(data.sparse_features, choice.edges, settings.alpha);
-  if (data.edge_features) result.edge_features = gather(data.edge_features, rewired.origin);
+  if (data.edge_features) result.edge_features = gather_rows(data.edge_features, rewired.origin);
   extend(result.labels, static_cast<std::size_t>(n + count));
   if (!data.vertex_names.empty()) {
     for (const auto [u, v] : choice.edges) {

@@ -127,7 +127,6 @@ ImportResult import_debian(const std::filesystem::path& folder, const ImportOpti
       "apt package lists ({} files), fingerprint {}; edges dependency -> dependent; labels = section; "
       "features = hashed words of name, description and tags without the sections' words",
       lists.files, result.fingerprint);
-  add_splits(data, options);
   if (lists.malformed > 0) {
     result.notes.push_back(fmt::format("{} stanzas without a name or a version were skipped", lists.malformed));
   }

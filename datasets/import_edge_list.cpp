@@ -1,13 +1,18 @@
 #include "laminar/datasets/import_edge_list.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/datasets/line_reader.hpp"
+#include "laminar/datasets/byte_source.hpp"
+#include "laminar/datasets/edge_columns.hpp"
+#include "laminar/datasets/edge_table.hpp"
+#include "laminar/datasets/memory_budget.hpp"
+#include "laminar/datasets/name_index.hpp"
 
 namespace laminar::datasets {
 
@@ -17,173 +22,185 @@ using core::VertexId;
 
 namespace {
 
+// About what an edge takes while the graph is made of it, and a name in the index.
+constexpr std::size_t kEdgeBytes = 96;
+constexpr std::size_t kNameBytes = 160;
+
 struct Entries {
-  /// FROM and TO of each line, one behind the other.
+  /// FROM and TO of each line, one behind the other; places of names if there are any.
   std::vector<std::int64_t> ends;
   std::vector<double> weights;
-  bool names_skipped = false;
+  std::vector<float> features;
+  Index feature_cols = 0;
+  NameIndex names;
+  bool named = false;
+  bool header = false;
 };
 
-/// "source,target,weight": words that begin with letters or quotes.
-bool is_line_of_names(std::string_view line) {
-  int words = 0;
-  for (std::string_view word = take_word(line, ','); !word.empty(); word = take_word(line, ',')) {
-    const char c = word.front();
-    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '"' && c != '_') return false;
-    ++words;
-  }
-  return words >= 2;
-}
+/// Reads the rows of a table as edges.
+class Reader {
+ public:
+  Reader(TableReader& table, const ImportOptions& options) : table_(table), options_(options) {}
 
-std::int64_t take_vertex(const LineReader& file, std::string_view& rest, const char* what) {
-  const std::string_view word = take_word(rest, ',');
-  std::int64_t id = 0;
-  if (word.empty()) file.fail(fmt::format("{} is missing; expected \"FROM TO\" or \"FROM TO WEIGHT\"", what));
-  if (!read_number(word, id) || id < 0) {
-    file.fail(fmt::format("{} is {}, expected a whole number of 0 or more", what, shown(word)));
-  }
-  return id;
-}
-
-Entries read_entries(LineReader& file) {
-  Entries entries;
-  bool weighted = false;
-  while (file.next()) {
-    std::string_view rest = file.line();
-    const std::size_t first = rest.find_first_not_of(" \t");
-    if (file.number() == 1 && rest.starts_with("%%MatrixMarket")) {
-      file.fail("this is a Matrix Market file; take away its lines up to the one with the sizes");
-    }
-    if (first == std::string_view::npos || rest[first] == '#' || rest[first] == '%') continue;
-    if (entries.ends.empty() && !entries.names_skipped && is_line_of_names(rest)) {
-      entries.names_skipped = true;
-      continue;
-    }
-    const std::int64_t from = take_vertex(file, rest, "the first vertex");
-    const std::int64_t to = take_vertex(file, rest, "the second vertex");
-    const std::string_view word = take_word(rest, ',');
-    if (entries.ends.empty()) weighted = !word.empty();
-    if (word.empty() == weighted) {
-      file.fail(weighted ? "has 2 columns, but the first edge has 3" : "has 3 columns, but the first edge has 2");
-    }
-    if (weighted) {
-      double weight = 0;
-      if (!read_number(word, weight)) file.fail(fmt::format("the weight is {}, expected a finite number", shown(word)));
-      entries.weights.push_back(weight);
-    }
-    if (const auto more = rest.find_first_not_of(" \t"); more != std::string_view::npos) {
-      file.fail(fmt::format("{} is too much; expected \"FROM TO\" or \"FROM TO WEIGHT\"", shown(rest.substr(more))));
-    }
-    entries.ends.push_back(from);
-    entries.ends.push_back(to);
-  }
-  if (entries.ends.empty()) file.fail("the file ends, and there was no edge");
-  return entries;
-}
-
-/// Of parallel edges, which stand side by side in a row, the one of largest weight.
-core::Graph without_repetition(const core::Graph& graph, EdgeId& dropped) {
-  const auto in = graph.in_offsets();
-  const auto sources = graph.in_sources();
-  std::vector<EdgeId> offsets = {0};
-  std::vector<VertexId> kept;
-  std::vector<double> weights;
-  offsets.reserve(in.size());
-  kept.reserve(sources.size());
-  for (Index v = 0; v < graph.num_vertices(); ++v) {
-    for (EdgeId e = in[v]; e < in[v + 1]; ++e) {
-      const bool repeated = e > in[v] && sources[e] == sources[e - 1];
-      if (!repeated) kept.push_back(sources[e]);
-      if (!graph.weighted()) continue;
-      const double weight = graph.in_weights()[e];
-      if (repeated) {
-        weights.back() = std::max(weights.back(), weight);
-      } else {
-        weights.push_back(weight);
+  Entries read() {
+    while (table_.next()) {
+      if (entries_.ends.empty()) start();
+      if (!budget_.take(kEdgeBytes + columns_.features.size() * 3 * sizeof(float))) fail_too_large();
+      entries_.ends.push_back(vertex(table_.cells()[columns_.from], "the first vertex"));
+      entries_.ends.push_back(vertex(table_.cells()[columns_.to], "the second vertex"));
+      if (columns_.weight >= 0) entries_.weights.push_back(number(columns_.weight, "the weight"));
+      for (const Index c : columns_.features) {
+        entries_.features.push_back(number(c, "a feature"));
       }
     }
-    offsets.push_back(static_cast<EdgeId>(kept.size()));
+    if (entries_.ends.empty()) table_.fail("the file ends, and there was no edge");
+    entries_.header = !table_.header().empty();
+    entries_.feature_cols = static_cast<Index>(columns_.features.size());
+    return std::move(entries_);
   }
-  dropped = static_cast<EdgeId>(sources.size() - kept.size());
-  if (dropped == 0) return graph;
-  return core::Graph::from_in_csr(graph.num_vertices(), std::move(offsets), std::move(kept), std::move(weights),
-                                  graph.directed());
+
+ private:
+  void start() {
+    columns_ = choose_edge_columns(table_, options_.edges);
+    const auto is_name = [&](Index c) { return !looks_like_number(table_.cells()[c]) && !table_.cells()[c].empty(); };
+    entries_.named = options_.edges.ids == VertexIds::kNames ||
+                     (options_.edges.ids == VertexIds::kAuto && (is_name(columns_.from) || is_name(columns_.to)));
+  }
+
+  std::int64_t vertex(std::string_view word, const char* what) {
+    if (word.empty()) table_.fail(fmt::format("{} is missing", what));
+    if (entries_.named) {
+      if (!valid_utf8(word)) {
+        table_.fail(fmt::format("{} is {}, which is no UTF-8; convert the file (iconv -t UTF-8)", what, shown(word)));
+      }
+      const auto [place, added] = entries_.names.add(word);
+      if (added && !budget_.take(kNameBytes + 2 * word.size())) fail_too_large();
+      return place;
+    }
+    std::int64_t id = 0;
+    if (read_number(word, id) && id >= 0 && (options_.vertices == 0 || id < options_.vertices)) return id;
+    table_.fail(options_.vertices > 0
+                    ? fmt::format("{} is {}, expected a whole number 0..{}", what, shown(word), options_.vertices - 1)
+                    : fmt::format("{} is {}, expected a whole number of 0 or more; if vertices have names, say --ids "
+                                  "names",
+                                  what, shown(word)));
+  }
+
+  /// In float32, as graph files store it, so that a graph is the same before and after it is written.
+  float number(Index column, const char* what) {
+    double value = 0;
+    if (!read_number(table_.cells()[column], value) || !std::isfinite(static_cast<float>(value))) {
+      table_.fail(fmt::format("{} is {}, expected a finite number{}", what, shown(table_.cells()[column]),
+                              column == columns_.weight ? "; if it is no weight, say --weight none" : ""));
+    }
+    return static_cast<float>(value);
+  }
+
+  [[noreturn]] void fail_too_large() const {
+    table_.fail(
+        fmt::format("what the file holds up to here takes more than {:.1f} GiB; raise --max-memory if that is meant",
+                    static_cast<double>(budget_.limit_bytes()) / (1ULL << 30U)));
+  }
+
+  TableReader& table_;
+  const ImportOptions& options_;
+  MemoryBudget budget_{options_.max_memory_bytes};
+  EdgeColumns columns_;
+  Entries entries_;
+};
+
+void check_count(const std::filesystem::path& path, std::int64_t n) {
+  if (n <= std::numeric_limits<VertexId>::max()) return;
+  throw Error(
+      fmt::format("{}: {} vertices; a graph holds at most {}", path.string(), n, std::numeric_limits<VertexId>::max()));
 }
 
-core::Graph build(Index n, const std::vector<VertexId>& ends, std::vector<double> weights, bool directed,
-                  EdgeId& dropped) {
-  std::vector<VertexId> sources;
-  std::vector<VertexId> targets;
-  const std::size_t lines = ends.size() / 2;
-  sources.reserve(directed ? lines : 2 * lines);
-  targets.reserve(directed ? lines : 2 * lines);
-  for (std::size_t e = 0; e < ends.size(); e += 2) {
-    sources.push_back(ends[e]);
-    targets.push_back(ends[e + 1]);
-  }
-  if (!directed) {
-    for (std::size_t e = 0; e < ends.size(); e += 2) {
-      sources.push_back(ends[e + 1]);
-      targets.push_back(ends[e]);
-    }
-    if (!weights.empty()) {
-      weights.reserve(2 * lines);
-      std::copy_n(weights.begin(), lines, std::back_inserter(weights));
-    }
-  }
-  return without_repetition(core::Graph::from_edges(n, sources, targets, weights, directed), dropped);
-}
-
-}  // namespace
-
-EdgeListGraph read_edge_list(const std::filesystem::path& path, bool directed) {
-  LineReader file(path);
-  Entries entries = read_entries(file);
-  EdgeListGraph result;
+/// Numbers as vertices, and their names where they are renumbered. Returns the number of vertices.
+std::int64_t number_vertices(const std::filesystem::path& path, Entries& entries, Index vertices,
+                             EdgeListGraph& result) {
   std::vector<std::int64_t> occurring = entries.ends;
   std::sort(occurring.begin(), occurring.end());
   occurring.erase(std::unique(occurring.begin(), occurring.end()), occurring.end());
   const std::int64_t largest = occurring.back();
-  // Written so that the largest number of all does not overflow.
-  const bool relabelled = largest / 2 >= static_cast<std::int64_t>(occurring.size());
-  const std::int64_t n = relabelled ? static_cast<std::int64_t>(occurring.size()) : largest + 1;
-  if (n > std::numeric_limits<VertexId>::max()) {
-    throw Error(fmt::format("{}: {} vertices; a graph holds at most {}", path.string(), n,
-                            std::numeric_limits<VertexId>::max()));
+  const auto count = static_cast<std::int64_t>(occurring.size());
+  if (vertices > 0) {
+    check_count(path, vertices);
+    return vertices;
   }
-  std::vector<VertexId> ends;
-  ends.reserve(entries.ends.size());
-  for (const std::int64_t id : entries.ends) {
-    const auto place = relabelled ? std::lower_bound(occurring.begin(), occurring.end(), id) - occurring.begin() : id;
-    ends.push_back(static_cast<VertexId>(place));
+  // Written so that the largest number of all does not overflow.
+  if (largest / 2 < count) {
+    check_count(path, largest);
+    if (occurring.front() > 0) {
+      result.notes.push_back(fmt::format("the smallest number is {}; vertices 0..{} have no edges", occurring.front(),
+                                         occurring.front() - 1));
+    }
+    return largest + 1;
+  }
+  check_count(path, count);
+  result.notes.push_back(
+      fmt::format("only {} of the numbers 0..{} occur; they are the vertices, in ascending order", count, largest));
+  for (std::int64_t& id : entries.ends) {
+    id = std::lower_bound(occurring.begin(), occurring.end(), id) - occurring.begin();
+  }
+  result.names.reserve(occurring.size());
+  for (const std::int64_t id : occurring) result.names.push_back(std::to_string(id));
+  return count;
+}
+
+}  // namespace
+
+EdgeListGraph read_edge_list(const std::filesystem::path& path, const ImportOptions& options) {
+  TableReader table(path, options.edges.format,
+                    {"source", "target", "from", "to", "src", "dst", "fromnodeid", "tonodeid", "weight"});
+  Entries entries = Reader(table, options).read();
+  EdgeListGraph result;
+  if (entries.header) result.notes.emplace_back("the first line holds names of columns");
+  std::int64_t n = 0;
+  if (entries.named) {
+    if (options.vertices > 0) throw UsageError("--vertices goes with numbers as ids; here vertices have names");
+    n = static_cast<std::int64_t>(entries.names.names().size());
+    check_count(path, n);
+    result.names = entries.names.take_names();
+  } else {
+    n = number_vertices(path, entries, options.vertices, result);
+  }
+  EdgeTable edges;
+  edges.source.reserve(entries.ends.size() / 2);
+  edges.target.reserve(entries.ends.size() / 2);
+  for (std::size_t i = 0; i < entries.ends.size(); i += 2) {
+    edges.source.push_back(static_cast<VertexId>(entries.ends[i]));
+    edges.target.push_back(static_cast<VertexId>(entries.ends[i + 1]));
   }
   entries.ends = {};
-  EdgeId dropped = 0;
-  result.graph = std::make_shared<const core::Graph>(build(n, ends, std::move(entries.weights), directed, dropped));
-  if (entries.names_skipped) result.notes.emplace_back("the first line holds names of columns");
-  if (relabelled) {
-    result.notes.push_back(
-        fmt::format("only {} of the numbers 0..{} occur; they are the vertices, in ascending order", n, largest));
-  } else if (occurring.front() > 0) {
-    result.notes.push_back(fmt::format("the smallest number is {}; vertices 0..{} have no edges", occurring.front(),
-                                       occurring.front() - 1));
-  }
+  edges.weight = std::move(entries.weights);
+  edges.features = std::move(entries.features);
+  edges.feature_cols = entries.feature_cols;
+  BuiltGraph built = build_graph(n, std::move(edges), options.directed);
+  result.graph = std::move(built.graph);
+  result.edge_features = std::move(built.edge_features);
   // Of an undirected graph, listing both directions is no repetition worth a note.
-  if (directed && dropped > 0) result.notes.push_back(fmt::format("{} repeated edges were dropped", dropped));
-  if (relabelled) result.ids = std::move(occurring);
+  if (options.directed && built.dropped > 0) {
+    result.notes.push_back(fmt::format("{} repeated edges were dropped", built.dropped));
+  }
   return result;
 }
 
+EdgeListGraph read_edge_list(const std::filesystem::path& path, bool directed) {
+  ImportOptions options;
+  options.directed = directed;
+  return read_edge_list(path, options);
+}
+
 ImportResult import_edge_list(const std::filesystem::path& path, const ImportOptions& options) {
-  EdgeListGraph list = read_edge_list(path, options.directed);
+  EdgeListGraph list = read_edge_list(path, options);
   ImportResult result;
   GraphData& data = result.data;
-  data.name = path.stem().string();
+  data.name = stem_of(path);
   data.graph = std::move(list.graph);
-  for (const std::int64_t id : list.ids) data.vertex_names.push_back(std::to_string(id));
+  data.edge_features = std::move(list.edge_features);
+  data.vertex_names = std::move(list.names);
   data.provenance = fmt::format("imported from the edge list {}", path.filename().string());
   result.notes = std::move(list.notes);
-  add_splits(data, options);
   check(data, path.string());
   return result;
 }

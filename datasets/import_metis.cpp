@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/byte_source.hpp"
 #include "laminar/datasets/line_reader.hpp"
 
 namespace laminar::datasets {
@@ -151,7 +152,7 @@ void check_edges(const LineReader& file, const core::Graph& graph, const std::ve
 }  // namespace
 
 MetisGraph read_metis(const std::filesystem::path& path) {
-  LineReader file(path);
+  LineReader file(path, LineReader::kLongestList);
   const Header header = read_header(file);
   const Index header_line = file.number();
   Lists lists = read_lists(file, header);
@@ -172,11 +173,11 @@ MetisGraph read_metis(const std::filesystem::path& path) {
   return result;
 }
 
-ImportResult import_metis(const std::filesystem::path& path, const ImportOptions& options) {
+ImportResult import_metis(const std::filesystem::path& path, const ImportOptions& /*options*/) {
   MetisGraph metis = read_metis(path);
   ImportResult result;
   GraphData& data = result.data;
-  data.name = path.stem().string();
+  data.name = stem_of(path);
   data.graph = std::move(metis.graph);
   data.provenance = fmt::format("imported from the METIS graph {}", path.filename().string());
   result.notes = std::move(metis.notes);
@@ -184,7 +185,6 @@ ImportResult import_metis(const std::filesystem::path& path, const ImportOptions
     result.notes.emplace_back(
         "graph files don't keep vertex weights; laminar-partition reads them from the METIS file");
   }
-  add_splits(data, options);
   check(data, path.string());
   return result;
 }

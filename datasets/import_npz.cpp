@@ -170,7 +170,7 @@ void import_triples(const NpzFile& file, GraphData& data, std::vector<std::strin
 
 }  // namespace
 
-ImportResult import_npz(const std::filesystem::path& path, const ImportOptions& options) {
+ImportResult import_npz(const std::filesystem::path& path, const ImportOptions& /*options*/) {
   const NpzFile file(path);
   ImportResult result;
   GraphData& data = result.data;
@@ -186,7 +186,6 @@ ImportResult import_npz(const std::filesystem::path& path, const ImportOptions& 
                     path.string()));
   }
   data.provenance = fmt::format("imported from the NumPy archive {}", path.filename().string());
-  add_splits(data, options);
   check(data, path.string());
   return result;
 }

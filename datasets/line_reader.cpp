@@ -1,22 +1,21 @@
 #include "laminar/datasets/line_reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/byte_source.hpp"
 
 namespace laminar::datasets {
 namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
-constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 
 template <class T>
 bool read_whole(std::string_view word, T& value) {
@@ -28,17 +27,16 @@ bool read_whole(std::string_view word, T& value) {
 }  // namespace
 
 struct LineReader::File {
+  File(const std::filesystem::path& name, std::size_t longest)
+      : path(name.string()), source(ByteSource::open(name)), longest_line_bytes(longest) {}
   std::string path;
-  gzFile stream = nullptr;
+  std::unique_ptr<ByteSource> source;
+  std::size_t longest_line_bytes;
   std::vector<char> buffer;
   /// What of the buffer is read but not yet given out.
   std::size_t begin = 0;
   std::size_t end = 0;
   bool at_end = false;
-
-  ~File() {
-    if (stream != nullptr) ::gzclose(stream);
-  }
 
   /// Reads a block more behind what is left, which moves to the front.
   void refill() {
@@ -46,33 +44,16 @@ struct LineReader::File {
               buffer.begin());
     end -= begin;
     begin = 0;
-    buffer.resize(std::max(buffer.size(), end + kBlockBytes));
-    const int got = ::gzread(stream, buffer.data() + end, static_cast<unsigned>(kBlockBytes));
-    int code = Z_OK;
-    const char* const reason = ::gzerror(stream, &code);
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-      throw Error(fmt::format("{}: can't be read: {}", path,
-                              code == Z_ERRNO       ? std::strerror(errno)
-                              : code == Z_BUF_ERROR ? "the compressed file is cut off"
-                                                    : reason));
-    }
+    // Twice as much where a line is long, so that it is not moved block by block.
+    if (buffer.size() < end + kBlockBytes) buffer.resize(std::max(2 * buffer.size(), end + kBlockBytes));
+    const std::size_t got = source->read(std::span(buffer).subspan(end, kBlockBytes));
     at_end = got == 0;
-    end += static_cast<std::size_t>(got);
+    end += got;
   }
 };
 
-LineReader::LineReader(const std::filesystem::path& path) : file_(std::make_unique<File>()) {
-  file_->path = path.string();
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) throw Error(fmt::format("{}: there is no such file", file_->path));
-  if (std::filesystem::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder", file_->path));
-  errno = 0;
-  file_->stream = ::gzopen(path.c_str(), "rb");
-  if (file_->stream == nullptr) {
-    throw Error(fmt::format("{}: can't be read: {}", file_->path, std::strerror(errno == 0 ? ENOMEM : errno)));
-  }
-  ::gzbuffer(file_->stream, 1U << 17);
-}
+LineReader::LineReader(const std::filesystem::path& path, std::size_t longest_line_bytes)
+    : file_(std::make_unique<File>(path, longest_line_bytes)) {}
 
 LineReader::~LineReader() = default;
 
@@ -91,13 +72,25 @@ bool LineReader::next() {
       f.begin += found == nullptr ? left : length + 1;
       line_ = {first, length};
       if (!line_.empty() && line_.back() == '\r') line_.remove_suffix(1);
+      if (number_ == 1) strip_mark();
       return true;
     }
-    if (left > kLongestLine) fail("the line is longer than 1 GiB");
+    if (left > f.longest_line_bytes) {
+      fail(fmt::format("the line is longer than {} MiB; is this a text file?", f.longest_line_bytes >> 20));
+    }
     searched = left;
     f.refill();
   }
 }
+
+void LineReader::strip_mark() {
+  if (line_.starts_with("\xef\xbb\xbf")) line_.remove_prefix(3);
+  if (line_.starts_with("\xff\xfe") || line_.starts_with("\xfe\xff")) {
+    fail("the text is in UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)");
+  }
+}
+
+const std::string& LineReader::path() const { return file_->path; }
 
 void LineReader::fail(core::Index number, std::string_view text) const {
   throw Error(fmt::format("{}:{}: {}", file_->path, number, text));
@@ -127,12 +120,43 @@ std::string_view take_word(std::string_view& rest, char separator) {
 bool read_number(std::string_view word, std::int64_t& value) { return read_whole(word, value); }
 bool read_number(std::string_view word, double& value) { return read_whole(word, value) && std::isfinite(value); }
 
+bool valid_utf8(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned char first = byte(i);
+    const std::size_t more = first < 0x80   ? 0
+                             : first < 0xc2 ? 9
+                             : first < 0xe0 ? 1
+                             : first < 0xf0 ? 2
+                             : first < 0xf5 ? 3
+                                            : 9;
+    if (first == 0 || i + more >= text.size()) return false;
+    for (std::size_t k = 1; k <= more; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    }
+    // Forms that are longer than needed, halves of UTF-16 pairs, and what is beyond U+10FFFF.
+    if ((first == 0xe0 && byte(i + 1) < 0xa0) || (first == 0xed && byte(i + 1) > 0x9f) ||
+        (first == 0xf0 && byte(i + 1) < 0x90) || (first == 0xf4 && byte(i + 1) > 0x8f)) {
+      return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
 std::string shown(std::string_view word) {
   constexpr std::size_t kMost = 40;
-  std::string text(word.substr(0, kMost));
+  std::string_view start = word.substr(0, kMost);
+  // A letter of several bytes stays whole.
+  while (start.size() < word.size() && !start.empty() &&
+         (static_cast<unsigned char>(word[start.size()]) & 0xc0) == 0x80) {
+    start.remove_suffix(1);
+  }
+  std::string text(start);
+  const bool readable = valid_utf8(text);
   std::replace_if(
-      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return fmt::format("'{}{}'", text, word.size() > kMost ? "..." : "");
+      text.begin(), text.end(), [&](char c) { return (c >= 0 && c < ' ') || c == 127 || (c < 0 && !readable); }, '?');
+  return fmt::format("'{}{}'", text, start.size() < word.size() ? "..." : "");
 }
 
 }  // namespace laminar::datasets

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -164,25 +165,59 @@ void match_shape(const NpzFile& file, const std::string& name, const NpyArray& a
 
 }  // namespace
 
+std::vector<std::int64_t> integers_of(const NpyArray& array, const std::string& where) {
+  if (std::strchr("iub", array.kind) == nullptr) {
+    throw Error(fmt::format("{}: is {}, expected integers", where, array.text()));
+  }
+  std::vector<std::int64_t> values(static_cast<std::size_t>(array.size()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = element<std::int64_t>(array, place(array, i));
+  return values;
+}
+
+std::vector<float> numbers_of(const NpyArray& array, const std::string& where) {
+  if (std::strchr("fiub", array.kind) == nullptr) {
+    throw Error(fmt::format("{}: is {}, expected numbers", where, array.text()));
+  }
+  std::vector<float> values(static_cast<std::size_t>(array.size()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = element<float>(array, place(array, i));
+    if (!std::isfinite(values[i])) {
+      throw Error(fmt::format("{}: entry {} is {}, expected a finite number", where, i, values[i]));
+    }
+  }
+  return values;
+}
+
+NpyArray read_npy(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) throw Error(fmt::format("{}: there is no such file", path.string()));
+  std::ifstream file(path, std::ios::binary);
+  const std::uint64_t total = std::filesystem::file_size(path);
+  std::vector<unsigned char> start(static_cast<std::size_t>(std::min<std::uint64_t>(total, kLongestStart)));
+  const auto fill = [&](unsigned char* out, std::size_t count) {
+    if (!file.read(reinterpret_cast<char*>(out), static_cast<std::streamsize>(count))) {
+      throw Error(fmt::format("{}: can't be read", path.string()));
+    }
+  };
+  fill(start.data(), start.size());
+  std::size_t header_bytes = 0;
+  NpyArray array = parse_npy_header(start, total, path.string(), header_bytes);
+  array.bytes.resize(static_cast<std::size_t>(total) - header_bytes);
+  std::copy(start.begin() + static_cast<std::ptrdiff_t>(header_bytes), start.end(), array.bytes.begin());
+  const std::size_t had = start.size() - header_bytes;
+  fill(array.bytes.data() + had, array.bytes.size() - had);
+  return array;
+}
+
 std::vector<std::int64_t> NpzFile::integers(const std::string& array, std::vector<Index>& shape) const {
   const NpyArray raw = read(array);
   match_shape(*this, array, raw, shape, "iub", "integers");
-  std::vector<std::int64_t> values(static_cast<std::size_t>(raw.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = element<std::int64_t>(raw, place(raw, i));
-  }
-  return values;
+  return integers_of(raw, fmt::format("{}: {}", path(), array));
 }
 
 std::vector<float> NpzFile::numbers(const std::string& array, std::vector<Index>& shape) const {
   const NpyArray raw = read(array);
   match_shape(*this, array, raw, shape, "fiub", "numbers");
-  std::vector<float> values(static_cast<std::size_t>(raw.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = element<float>(raw, place(raw, i));
-    if (!std::isfinite(values[i])) fail(array, fmt::format("entry {} is {}, expected a finite number", i, values[i]));
-  }
-  return values;
+  return numbers_of(raw, fmt::format("{}: {}", path(), array));
 }
 
 std::vector<std::string> NpzFile::strings(const std::string& array) const {

@@ -30,6 +30,14 @@ struct NpyArray {
 NpyArray parse_npy_header(const std::vector<unsigned char>& start, std::uint64_t total_bytes, const std::string& where,
                           std::size_t& header_bytes);
 
+/// The file of one array (.npy), not larger than its header says. Throws Error, naming the file.
+NpyArray read_npy(const std::filesystem::path& path);
+
+/// The elements of an array of integers or booleans, or of numbers as float32, all finite, row by row (C order). Throws
+/// Error, prefixed with `where`, for another type.
+std::vector<std::int64_t> integers_of(const NpyArray& array, const std::string& where);
+std::vector<float> numbers_of(const NpyArray& array, const std::string& where);
+
 /// A NumPy archive (.npz), distrusted: sizes that an array declares are held against the archive's before memory is
 /// taken, and an entry may not unpack to more than deflate can pack. Members throw Error, naming file and array.
 class NpzFile {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "laminar/core/dataset.hpp"
 
@@ -22,12 +23,26 @@ struct SplitFractions {
 core::Split random_split(std::string name, const core::Labels& labels, core::Index num_vertices,
                          const SplitFractions& fractions, std::uint64_t seed);
 
-/// What a user asks for in words: "published" (those that the source brings, else random:60/20/20), "none",
-/// "random" or "random:TRAIN/VAL/TEST" in percent.
+/// A split by degree: the vertices whose label is known (as above) in descending order of their in-degree, those of one
+/// degree in random order, cut like a random split. So training sees the vertices with many neighbours and the test is
+/// of those with few: a shift of distribution, as graphs that grow have one. Same errors.
+core::Split degree_split(std::string name, const core::Labels& labels, const core::Graph& graph,
+                         const SplitFractions& fractions, std::uint64_t seed);
+
+/// `folds` splits "fold0", "fold1", ...: the vertices whose label is known in random order, cut into `folds` runs of
+/// equal size (to one); split k tests on run k, validates on run k + 1 (cyclically) and trains on the others, so that
+/// every labelled vertex is tested once. Throws UsageError if `folds` is below 3, Error if there are fewer vertices.
+std::vector<core::Split> fold_splits(const core::Labels& labels, core::Index num_vertices, core::Index folds,
+                                     std::uint64_t seed);
+
+/// What a user asks for in words: "published" (those that the source brings, else random:60/20/20), "none" (those that
+/// the source brings are left out), and splits to add: "random" or "random:TRAIN/VAL/TEST" in percent, "degree" or
+/// "degree:TRAIN/VAL/TEST", "folds:K".
 struct SplitRequest {
-  enum class Kind : std::uint8_t { kPublished, kNone, kRandom };
+  enum class Kind : std::uint8_t { kPublished, kNone, kRandom, kDegree, kFolds };
   Kind kind = Kind::kPublished;
-  SplitFractions fractions;
+  SplitFractions fractions = {};
+  core::Index folds = 0;
 };
 
 /// Throws UsageError on other words.

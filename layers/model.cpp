@@ -65,7 +65,9 @@ void check(const ModelOptions& o, const LayerInfo& layer, const core::DatasetSch
   if (schema.num_features < 1) {
     throw UsageError(fmt::format("'{}' has no vertex features, so there is nothing to learn from", schema.name));
   }
-  if (schema.task == core::Task::kNone || schema.num_outputs < 1) {
+  if (o.decoder != DecoderKind::kNone) {
+    at_least_one(o.decoder_layers, "decoder-layers");
+  } else if (schema.task == core::Task::kNone || schema.num_outputs < 1) {
     throw UsageError(fmt::format("'{}' has no labels, so there is nothing to learn", schema.name));
   }
 }
@@ -99,6 +101,7 @@ struct Model::Impl {
   std::vector<std::optional<Linear>> jumps;
   core::Parameter* jump_bias = nullptr;
   std::optional<NormLayer> head_norm;
+  std::optional<Decoder> decoder;
   /// One a layer; empty for layers that are not held, norms also for models without.
   std::vector<std::optional<NormLayer>> norms;
   std::vector<std::unique_ptr<Layer>> layers;
@@ -146,7 +149,7 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
   Impl& m = *impl_;
   m.options = options;
   m.num_inputs = schema.num_features;
-  m.num_outputs = schema.num_outputs;
+  m.num_outputs = options.decoder == DecoderKind::kNone ? schema.num_outputs : options.hidden;
   const bool jumps = options.jumping != Jumping::kNone;
   m.propagates = info.propagates;
   m.activated = info.activated && !info.propagates;
@@ -224,6 +227,10 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
       m.head = setup.linear("weight");
     }
   }
+  if (options.decoder != DecoderKind::kNone && part_end == options.layers) {
+    m.decoder.emplace(options.decoder, options.decoder_layers, options.dropout,
+                      dense_setup("decoder", m.num_outputs, m.num_outputs));
+  }
   m.layer_of.resize(m.parameters.size(), -1);
 }
 
@@ -243,6 +250,7 @@ bool Model::needs_all_rows() const { return impl_->norm == Norm::kBatch; }
 bool Model::has_encoder() const { return impl_->has_encoder; }
 Index Model::layer_of(Index i) const { return impl_->layer_of[static_cast<std::size_t>(i)]; }
 bool Model::is_of_encoder(Index i) const { return i < impl_->num_encoder_parameters; }
+const Decoder* Model::decoder() const { return impl_->decoder ? &*impl_->decoder : nullptr; }
 core::ParameterList& Model::parameters() { return impl_->parameters; }
 const core::ParameterList& Model::parameters() const { return impl_->parameters; }
 

@@ -9,6 +9,7 @@
 
 #include "laminar/core/dataset.hpp"
 #include "laminar/core/elementwise.hpp"
+#include "laminar/layers/decoder.hpp"
 #include "laminar/layers/layer_setup.hpp"
 
 namespace laminar::layers {
@@ -64,6 +65,11 @@ struct ModelOptions {
   std::optional<core::Initializer> initializer = {};
   core::DType precision = core::DType::kFloat32;
   LayerOptions layer_options = {};
+  /// For models of pairs of vertices: then the outputs are embeddings, of width `hidden`, and the dataset needs no
+  /// labels.
+  DecoderKind decoder = DecoderKind::kNone;
+  /// Linear maps of a kMlp.
+  Index decoder_layers = 2;
 };
 
 /// Which layers of a model a device holds.
@@ -106,6 +112,9 @@ class Model {
   /// The layer that parameter i of parameters() belongs to, -1 for encoder and head; whether it is the encoder's.
   Index layer_of(Index i) const;
   bool is_of_encoder(Index i) const;
+
+  /// What scores pairs by the outputs; null without one, and where the last layer is not held.
+  const Decoder* decoder() const;
 
   core::ParameterList& parameters();
   const core::ParameterList& parameters() const;

@@ -111,6 +111,7 @@ using core::moments;
 using core::Normalization;
 using core::random_walk_norm;
 using core::relu;
+using core::sigmoid;
 using core::softmax_sum;
 using core::src;
 using core::sum;

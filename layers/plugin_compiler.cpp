@@ -1,6 +1,7 @@
 #include "laminar/layers/plugin_compiler.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -9,6 +10,8 @@
 #include <iterator>
 #include <span>
 #include <sstream>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 #include <dlfcn.h>
@@ -81,6 +84,20 @@ struct Compiler {
   std::string version;
 };
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";
+}
+
+/// Whether a launcher started this process beside others, and another one is the first of this host.
+bool follows_another() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK",
+                           "PALS_LOCAL_RANKID", "SLURM_LOCALID"}) {
+    if (const char* rank = std::getenv(name)) return std::string_view(rank) != "0";
+  }
+  return false;
+}
+
 Compiler find_compiler() {
   Words tried;
   for (const std::string& candidate : {std::string(std::getenv("CXX") != nullptr ? std::getenv("CXX") : ""),
@@ -98,7 +115,8 @@ Compiler find_compiler() {
     // What the user asked for and can't have must not become something else.
     if (tried.size() == 1 && std::getenv("CXX") != nullptr) break;
   }
-  throw Error(fmt::format("no C++ compiler was found, tried {}; {}", fmt::join(tried, ", "), kNoCompilerHint));
+  throw Error(fmt::format("no C++ compiler was found on {}, tried {}; {}", host_name(), fmt::join(tried, ", "),
+                          kNoCompilerHint));
 }
 
 /// The file of the library that `symbol` is in.
@@ -295,7 +313,7 @@ fs::path plugin_cache_folder() {
                               " nor in ")));
 }
 
-Compiled compile_source(const fs::path& given, CompileKind kind) {
+Compiled compile_source(const fs::path& given, CompileKind kind, std::chrono::milliseconds patience) {
   std::error_code ignored;
   if (!fs::is_regular_file(given, ignored)) {
     throw Error(fmt::format("{}: there is no such file to compile", given.string()));
@@ -323,8 +341,17 @@ Compiled compile_source(const fs::path& given, CompileKind kind) {
   Words repeated = words;
   repeated.insert(repeated.end(), {"-o", source.stem().string() + (kind == CompileKind::kPlugin ? ".so" : "")});
   result.command = shell_text(repeated);
-  result.lock = lock_file(folder / (stem + ".lock"));
-  if (fs::exists(target) && fs::exists(manifest) && is_current(manifest, source)) {
+  const auto is_there = [&] { return fs::exists(target) && fs::exists(manifest) && is_current(manifest, source); };
+  const fs::path lock = folder / (stem + ".lock");
+  result.lock = lock_file(lock);
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (follows_another() && !is_there() && std::chrono::steady_clock::now() < end) {
+    // The first one may not have come yet, or it has more to do before.
+    result.lock.reset();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    result.lock = lock_file(lock);
+  }
+  if (is_there()) {
     fs::last_write_time(target, fs::file_time_type::clock::now(), ignored);
     result.cached = true;
     return result;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -42,9 +43,13 @@ struct Compiled {
 /// compiler is $CXX, or the one that built Laminar if it is there, or c++; flags are those that Laminar was built with,
 /// sanitizers included; Laminar's headers are found beside its libraries, in a build tree and in an installation.
 ///
-/// Of several processes that want the same, one compiles and the others wait for it. Throws CompileError; Error if
-/// there is no such file, no compiler, no headers, or no place for the cache.
-Compiled compile_source(const std::filesystem::path& source, CompileKind kind = CompileKind::kPlugin);
+/// Of several processes that want the same, one compiles and the others wait for it: on each host the first of those
+/// that a launcher of MPI has started there, as its environment says (OMPI_COMM_WORLD_LOCAL_RANK, MPI_LOCALRANKID,
+/// SLURM_LOCALID and their like); the others compile only if nothing has come of it for as long as their patience
+/// lasts. Without a launcher it is the first to come. Throws CompileError; Error if there is no such file, no compiler,
+/// no headers, or no place for the cache.
+Compiled compile_source(const std::filesystem::path& source, CompileKind kind = CompileKind::kPlugin,
+                        std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 /// Where compiled plugins are kept: $LAMINAR_CACHE_DIR, or laminar/plugins in $XDG_CACHE_HOME or ~/.cache, or
 /// laminar-UID in the folder for temporary files. Made if it isn't there. Throws Error if it can't be, or if others

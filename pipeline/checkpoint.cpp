@@ -272,6 +272,7 @@ DataSignature get_signature(const H5::Group& data) {
   s.num_outputs = get_integer(data, "num_outputs");
   s.graph_fingerprint = static_cast<std::uint64_t>(get_integer(data, "graph_fingerprint"));
   s.content_fingerprint = static_cast<std::uint64_t>(get_integer(data, "content_fingerprint"));
+  s.num_edge_features = data.attrExists("num_edge_features") ? get_integer(data, "num_edge_features") : -1;
   const std::int64_t names = get_integer(data, "output_names");
   if (names != 0 && names != s.num_outputs) throw Error(fmt::format("{} names for {} outputs", names, s.num_outputs));
   for (std::int64_t i = 0; i < names; ++i) s.output_names.push_back(get_text(data, fmt::format("output_names.{}", i)));
@@ -337,6 +338,7 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& c) {
     put(data, "num_outputs", c.data.num_outputs);
     put(data, "graph_fingerprint", static_cast<std::int64_t>(c.data.graph_fingerprint));
     put(data, "content_fingerprint", static_cast<std::int64_t>(c.data.content_fingerprint));
+    put(data, "num_edge_features", c.data.num_edge_features);
     put(data, "output_names", c.data.output_names);
     put(file, "/weights", c.weights);
     put(file, "/best_weights", c.best_weights);
@@ -400,6 +402,7 @@ layers::Model make_model(const Checkpoint& c, bool last, core::MemoryPool* pool)
   schema.num_features = c.data.num_features;
   schema.task = c.data.task;
   schema.num_outputs = c.data.num_outputs;
+  schema.num_edge_features = std::max<Index>(c.data.num_edge_features, 0);
   layers::Model model(c.model, schema, pool);
   load_weights(last || c.best_weights.empty() ? c.weights : c.best_weights, model.parameters());
   return model;

@@ -25,6 +25,8 @@ struct DataSignature {
   std::uint64_t graph_fingerprint = 0;
   /// A hash of features, labels and the split: what else a training depends on.
   std::uint64_t content_fingerprint = 0;
+  /// -1 in checkpoints that do not tell.
+  Index num_edge_features = 0;
 };
 
 /// All that a training needs to go on, and a prediction to be made.

@@ -23,6 +23,8 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                 {"normalize_features", m.normalize_features},
                 {"initializer", m.initializer ? std::string(core::name_of(*m.initializer)) : "default"},
                 {"precision", core::name_of(m.precision)},
+                {"decoder", layers::name_of(m.decoder)},
+                {"decoder_layers", m.decoder_layers},
                 {"layer_options", json::object()}};
   for (const auto& [name, value] : m.layer_options) model["layer_options"][name] = value;
   const auto& o = t.optimizer;
@@ -45,6 +47,13 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                          {"step_epochs", r.step_epochs},
                          {"gamma", r.gamma},
                          {"clip_norm", t.clip_norm},
+                         {"class_weights", class_weights_text(t.loss)},
+                         {"label_smoothing", t.loss.label_smoothing},
+                         {"link_val", t.pairs.val},
+                         {"link_test", t.pairs.test},
+                         {"negatives", t.pairs.negatives},
+                         {"eval_negatives", t.pairs.eval_negatives},
+                         {"hits", t.pairs.hits},
                          {"metric", t.metric ? std::string(core::name_of(*t.metric)) : "default"},
                          {"eval_every", t.eval_every},
                          {"select", name_of(t.select)},
@@ -101,6 +110,12 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     m.initializer.reset();
     if (initializer != "default") m.initializer = core::initializer_from_name(initializer);
     m.precision = core::dtype_from_name(model.at("precision").get<std::string>());
+    m.decoder = layers::DecoderKind::kNone;
+    if (model.contains("decoder")) {
+      const auto decoder = model.at("decoder").get<std::string>();
+      if (decoder != "none") m.decoder = layers::decoder_from_name(decoder);
+      model.at("decoder_layers").get_to(m.decoder_layers);
+    }
     m.layer_options.clear();
     for (const auto& [name, value] : model.at("layer_options").items())
       m.layer_options[name] = value.get<std::string>();
@@ -126,6 +141,20 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     training.at("step_epochs").get_to(r.step_epochs);
     training.at("gamma").get_to(r.gamma);
     training.at("clip_norm").get_to(t.clip_norm);
+    // Younger than the first checkpoints.
+    t.loss = LossOptions();
+    if (training.contains("class_weights")) {
+      set_class_weights(training.at("class_weights").get<std::string>(), t.loss);
+      training.at("label_smoothing").get_to(t.loss.label_smoothing);
+    }
+    t.pairs = PairOptions();
+    if (training.contains("link_val")) {
+      training.at("link_val").get_to(t.pairs.val);
+      training.at("link_test").get_to(t.pairs.test);
+      training.at("negatives").get_to(t.pairs.negatives);
+      training.at("eval_negatives").get_to(t.pairs.eval_negatives);
+      training.at("hits").get_to(t.pairs.hits);
+    }
     const auto metric = training.at("metric").get<std::string>();
     t.metric.reset();
     if (metric != "default") t.metric = core::metric_from_name(metric);

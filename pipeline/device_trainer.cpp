@@ -31,6 +31,8 @@ constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 // Buckets of all-reduces beside those of layers, which are numbered by layer.
 constexpr std::int32_t kEncoderBucket = -1;
 constexpr std::int32_t kHeadBucket = -2;
+// Beyond, a table of classes or labels is of no use.
+constexpr Index kMostClasses = 4096;
 
 /// The training has diverged, on all devices alike.
 class Diverged : public Error {
@@ -124,6 +126,10 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     for (Index c = 0; c < layout.num_chunks(); ++c) {
       slice_targets_.push_back(select(input.targets, file_ids(layout, layout.slice(place_.part, c))));
     }
+    if (input.links != nullptr) {
+      links_ = std::make_unique<PairObjective>(input.links, input.options.pairs, input.options.seed, model_,
+                                               file_ids(layout, layout.part(place_.part)), pool_);
+    }
   }
   // An exact epoch's order never changes; with history it is made anew.
   if (plan.history.staleness == 0) fixed_schedule_ = plan.schedule_of(plan.order_of(input.options.seed, 0));
@@ -175,8 +181,8 @@ double DeviceTrainer::compute_gradients(Index epoch) {
   core::zero_gradients(model_.parameters());
   if (communicator_ != nullptr) communicator_->begin_epoch(epoch);
   const auto loss = [&](Index chunk, const Tensor& outputs, Tensor& gradient) {
-    const Targets& t = slice_targets_[static_cast<std::size_t>(chunk)];
-    return task_loss(t.labels, outputs, t.train, static_cast<double>(input_.targets.train.size()), &gradient);
+    if (links_ != nullptr) return links_->train(epoch, outputs, gradient);
+    return task_loss(slice_targets_[static_cast<std::size_t>(chunk)], LossSet::kTrain, outputs, &gradient);
   };
   const HistoryOptions& history = plan.history;
   if (history.staleness > 0 && history.refresh_every > 0 && epoch % history.refresh_every == 0) {
@@ -196,8 +202,8 @@ void DeviceTrainer::measure_fidelity(Index epoch, EpochRecord& record) {
   }
   core::zero_gradients(model_.parameters());
   executor_->run_exact(input_.options.seed, epoch, [&](Index, const Tensor& outputs, Tensor& gradient) {
-    const Targets& t = part_targets_;
-    return task_loss(t.labels, outputs, t.train, static_cast<double>(input_.targets.train.size()), &gradient);
+    if (links_ != nullptr) return links_->train(epoch, outputs, gradient);
+    return task_loss(part_targets_, LossSet::kTrain, outputs, &gradient);
   });
   for (Index l = place_.layer_end - 1; l >= place_.layer_begin; --l) reduce_layer(l, Cause::kEvaluation);
   reduce_dense(Cause::kEvaluation);
@@ -325,38 +331,51 @@ void DeviceTrainer::share(EpochRecord& record) {
   }
 }
 
-void DeviceTrainer::evaluate(EpochRecord& record) {
-  Stopwatch watch;
+Evaluation DeviceTrainer::evaluate_labels() {
   const Targets& t = part_targets_;
   const core::Labels& labels = input_.targets.labels;
   const auto accumulator = [&] { return core::MetricAccumulator(input_.metric, labels.task, labels.num_outputs); };
   std::array<core::MetricAccumulator, 3> sets{accumulator(), accumulator(), accumulator()};
   double val_loss = 0;
-  const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
   const Tensor outputs = executor_->predict().outputs;
   if (place_.is_last()) {
     const std::array rows{&t.train, &t.val, &t.test};
     for (std::size_t i = 0; i < sets.size(); ++i) sets[i].add(outputs, t.labels, *rows[i]);
-    val_loss = task_loss(t.labels, outputs, t.val, static_cast<double>(input_.targets.val.size()), nullptr);
+    val_loss = task_loss(t, LossSet::kValidation, outputs, nullptr);
   }
-  std::array<double, 3> metrics{};
-  if (communicator_ == nullptr) {
-    for (std::size_t i = 0; i < sets.size(); ++i) metrics[i] = sets[i].value();
-  } else {
-    // A metric may need every vertex's output: that goes to device 0 only, which tells the others what it found.
-    std::vector<double> found{val_loss};
-    for (core::MetricAccumulator& set : sets) {
-      const auto packed =
-          communicator_->gather_text_at_first(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
-      set = accumulator();
-      for (const std::string& text : packed) {
-        if (!text.empty()) set.merge_packed(from_text(text));
-      }
-      found.push_back(place_.device() == 0 ? set.value() : 0);
+  if (communicator_ == nullptr) return {sets[0].value(), sets[1].value(), sets[2].value(), val_loss};
+  // A metric may need every vertex's output: that goes to device 0 only, which tells the others what it found.
+  std::vector<double> found{val_loss};
+  for (core::MetricAccumulator& set : sets) {
+    const auto packed =
+        communicator_->gather_text_at_first(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
+    set = accumulator();
+    for (const std::string& text : packed) {
+      if (!text.empty()) set.merge_packed(from_text(text));
     }
-    found = communicator_->sum(found, Cause::kEvaluation);
-    val_loss = found.front();
-    std::copy(found.begin() + 1, found.end(), metrics.begin());
+    found.push_back(place_.device() == 0 ? set.value() : 0);
+  }
+  found = communicator_->sum(found, Cause::kEvaluation);
+  return {found[1], found[2], found[3], found[0]};
+}
+
+/// The device with the last layers has all vertices and speaks for all.
+Evaluation DeviceTrainer::evaluate_links() {
+  const Tensor outputs = executor_->predict().outputs;
+  Evaluation e;
+  if (links_ != nullptr) e = links_->evaluate(input_.metric, outputs);
+  if (communicator_ == nullptr) return e;
+  const std::vector<double> found = communicator_->sum(
+      std::vector<double>{e.train_metric, e.val_metric, e.test_metric, e.val_loss}, Cause::kEvaluation);
+  return {found[0], found[1], found[2], found[3]};
+}
+
+void DeviceTrainer::evaluate(EpochRecord& record) {
+  Stopwatch watch;
+  const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
+  record.evaluation = input_.links == nullptr ? evaluate_labels() : evaluate_links();
+  record.evaluated = true;
+  if (communicator_ != nullptr) {
     constexpr auto kCause = static_cast<std::size_t>(Cause::kEvaluation);
     const Ledger sent = communicator_->ledger() - before;
     reported_.bytes[kCause] += sent.bytes[kCause];
@@ -366,8 +385,6 @@ void DeviceTrainer::evaluate(EpochRecord& record) {
     record.ledger.bytes[kCause] += static_cast<std::uint64_t>(counts[0]);
     record.ledger.messages[kCause] += static_cast<std::uint64_t>(counts[1]);
   }
-  record.evaluated = true;
-  record.evaluation = {metrics[0], metrics[1], metrics[2], val_loss};
   if (is_better(record.evaluation)) {
     best_ = record.evaluation;
     best_epoch_ = record.epoch;
@@ -404,9 +421,33 @@ void DeviceTrainer::swap_best_weights() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) std::swap(parameters_[i]->value, best_weights_[i].value);
 }
 
+std::vector<LabelCounts> DeviceTrainer::labels_on_test() {
+  const core::Labels& labels = input_.targets.labels;
+  if (labels.task != core::Task::kMultiLabel || best_weights_.empty() || labels.num_outputs > kMostClasses) return {};
+  swap_best_weights();
+  const Tensor outputs = executor_->predict().outputs;
+  swap_best_weights();
+  std::vector<double> counts(static_cast<std::size_t>(3 * labels.num_outputs), 0);
+  for (std::size_t i = 0; place_.is_last() && i < part_targets_.test.size(); ++i) {
+    const Index row = part_targets_.test[i];
+    for (Index c = 0; c < labels.num_outputs; ++c) {
+      const bool predicted = outputs.at(row, c) > 0;
+      const bool actual = part_targets_.labels.multi_label[static_cast<std::size_t>(row * labels.num_outputs + c)] != 0;
+      if (predicted || actual)
+        ++counts[static_cast<std::size_t>(3 * c + (predicted && actual ? 0 : predicted ? 1 : 2))];
+    }
+  }
+  if (communicator_ != nullptr) counts = communicator_->sum(counts, Cause::kEvaluation);
+  std::vector<LabelCounts> result;
+  for (std::size_t i = 0; i < counts.size(); i += 3) {
+    result.push_back({static_cast<std::int64_t>(counts[i]), static_cast<std::int64_t>(counts[i + 1]),
+                      static_cast<std::int64_t>(counts[i + 2])});
+  }
+  return result;
+}
+
 /// Of the best weights. They are put in the model's place for one pass, as a resumed run has not seen that epoch.
 Confusion DeviceTrainer::confusion_on_test() {
-  constexpr Index kMostClasses = 4096;  // beyond, a table is of no use
   const core::Labels& labels = input_.targets.labels;
   if (labels.task != core::Task::kClassification || best_weights_.empty() || labels.num_outputs > kMostClasses) {
     return {};
@@ -431,6 +472,27 @@ Confusion DeviceTrainer::confusion_on_test() {
     }
   }
   return counts;
+}
+
+std::vector<PairFigure> DeviceTrainer::figures_of_best() {
+  if (input_.links == nullptr) return {};
+  const bool best = !best_weights_.empty();
+  if (best) swap_best_weights();
+  const Tensor outputs = executor_->predict().outputs;
+  const std::vector<std::string> names = pair_figure_names(input_.options.pairs);
+  std::vector<double> values(2 * names.size(), 0);
+  if (links_ != nullptr) values = links_->figures(outputs);
+  if (best) swap_best_weights();
+  if (communicator_ != nullptr) values = communicator_->sum(values, Cause::kEvaluation);
+  std::vector<PairFigure> figures;
+  for (std::size_t i = 0; i < names.size(); ++i) figures.push_back({names[i], values[i], values[names.size() + i]});
+  return figures;
+}
+
+std::vector<PairFigure> DeviceTrainer::pair_figures() {
+  std::vector<PairFigure> figures;
+  arena_.execute([&] { figures = figures_of_best(); });
+  return figures;
 }
 
 Prediction DeviceTrainer::predict(bool embedding) {
@@ -606,6 +668,8 @@ TrainResult DeviceTrainer::result(Ending ending) {
   r.best_epoch = best_epoch_;
   r.best = best_;
   r.confusion = confusion_on_test();
+  r.label_counts = labels_on_test();
+  r.links = figures_of_best();
   r.epochs = epochs_;
   r.loss = epochs_.empty() ? kUndefined : epochs_.back().loss;
   std::vector<double> times, bytes;

@@ -13,6 +13,7 @@
 #include "laminar/pipeline/checkpoint.hpp"
 #include "laminar/pipeline/communicator.hpp"
 #include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/pair_objective.hpp"
 #include "laminar/pipeline/plan.hpp"
 #include "laminar/pipeline/targets.hpp"
 #include "laminar/pipeline/train_result.hpp"
@@ -25,6 +26,8 @@ struct TrainingInput {
   TrainOptions options;
   Plan plan;
   Targets targets;
+  /// For models of pairs, which have no targets; null otherwise.
+  std::shared_ptr<const PairSplit> links;
   core::Metric metric = core::Metric::kAccuracy;
   DataSignature signature;
   /// Numbered as in the file.
@@ -51,6 +54,9 @@ class DeviceTrainer {
   /// Of all devices, at device 0; they all call it. Elsewhere only this device's share.
   Checkpoint checkpoint();
 
+  /// See Trainer::pair_figures().
+  std::vector<PairFigure> pair_figures();
+
   /// See Trainer::predict().
   Prediction predict(bool embedding);
 
@@ -62,10 +68,14 @@ class DeviceTrainer {
  private:
   EpochRecord train_epoch(Index done);
   void evaluate(EpochRecord& record);
+  Evaluation evaluate_labels();
+  Evaluation evaluate_links();
+  std::vector<PairFigure> figures_of_best();
   bool is_better(const Evaluation& e) const;
   void remember_weights();
   void swap_best_weights();
   Confusion confusion_on_test();
+  std::vector<LabelCounts> labels_on_test();
   bool stop_wanted(const std::atomic<bool>& stop);
   bool patience_is_over() const;
   Ending train_all(const std::vector<std::function<void(const EpochRecord&)>>& observers,
@@ -92,6 +102,8 @@ class DeviceTrainer {
   /// On the last stage: of the part, and of each slice.
   Targets part_targets_;
   std::vector<Targets> slice_targets_;
+  /// On the last stage, for models of pairs.
+  std::unique_ptr<PairObjective> links_;
   /// The schedule of an epoch whose order never changes.
   std::optional<Schedule> fixed_schedule_;
 

@@ -40,6 +40,11 @@ Summary summarize(const std::vector<TrainResult>& results) {
   s.best_epoch = spread(collect([](const TrainResult& r) { return static_cast<double>(r.best_epoch); })).mean;
   s.epoch_ms = median(collect([](const TrainResult& r) { return r.epoch_ms; }));
   s.bytes_per_epoch = spread(collect([](const TrainResult& r) { return static_cast<double>(r.bytes_per_epoch); })).mean;
+  for (std::size_t i = 0; i < results.front().links.size(); ++i) {
+    s.links.push_back({results.front().links[i].name,
+                       spread(collect([&](const TrainResult& r) { return r.links.at(i).val; })),
+                       spread(collect([&](const TrainResult& r) { return r.links.at(i).test; }))});
+  }
   return s;
 }
 

@@ -20,6 +20,12 @@ struct Run {
 /// dataset has no splits.
 std::vector<Run> plan_runs(const core::DatasetSchema& schema, const std::string& split, std::uint64_t seed, Index runs);
 
+/// A metric of pairs over runs.
+struct PairSpread {
+  std::string name;
+  Spread val, test;
+};
+
 /// Means over runs: what the RESULT line says.
 struct Summary {
   core::Metric metric = core::Metric::kAccuracy;
@@ -29,6 +35,8 @@ struct Summary {
   /// Median over the runs' medians.
   double epoch_ms = 0;
   double bytes_per_epoch = 0;
+  /// Of models of pairs.
+  std::vector<PairSpread> links;
 };
 /// Throws Error if `results` is empty.
 Summary summarize(const std::vector<TrainResult>& results);

@@ -7,6 +7,7 @@
 #include "laminar/core/tape.hpp"
 #include "laminar/pipeline/executor.hpp"
 #include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/pair_scorer.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -33,6 +34,21 @@ core::SparseMatrix sparse_rows(Index n, Index cols, Index a_row) {
   }
   std::vector<float> ones(columns.size(), 1.0F);
   return {n, cols, std::move(offsets), std::move(columns), std::move(ones)};
+}
+
+/// Of an epoch's pairs: their ends, scores and places, and of a perceptron the values of a panel and their gradients.
+std::size_t pair_bytes(const layers::Model& model, const core::DatasetSchema& schema, const PairOptions& options) {
+  constexpr double kBytesOfPair = 64;
+  const double joined = static_cast<double>(schema.num_edges) * (schema.directed ? 1 : 0.5);
+  const double pairs = joined * (1 - options.val - options.test) * static_cast<double>(1 + options.negatives);
+  const layers::ModelOptions& o = model.options();
+  double values = 0;
+  if (o.decoder == layers::DecoderKind::kMlp) {
+    const double panel = std::min(pairs, static_cast<double>(PairScorer::kPanelPairs));
+    values =
+        panel * static_cast<double>(o.hidden * 3 * o.decoder_layers * static_cast<Index>(core::size_of(o.precision)));
+  }
+  return static_cast<std::size_t>(pairs * kBytesOfPair + values);
 }
 
 }  // namespace
@@ -88,6 +104,7 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
                                                     8 * (vertices + static_cast<double>(schema.num_features)))
                          : scaled(pool->peak_bytes(core::MemoryPurpose::kFeatures));
   e.activations_bytes = scaled(pool->peak_bytes(core::MemoryPurpose::kActivations));
+  if (model.decoder() != nullptr) e.activations_bytes += pair_bytes(model, schema, options.pairs);
   e.gradients_bytes =
       parameter_gradients + scaled(pool->peak_bytes(core::MemoryPurpose::kGradients) - parameter_gradients);
   return e;

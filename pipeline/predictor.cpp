@@ -9,6 +9,7 @@
 #include "laminar/core/hash.hpp"
 #include "laminar/core/parallel.hpp"
 #include "laminar/core/rows.hpp"
+#include "laminar/layers/registry.hpp"
 #include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 
@@ -24,11 +25,17 @@ constexpr std::uint8_t kOutputs = 101;
 constexpr std::uint8_t kEmbedding = 102;
 
 /// What the model was made for, on this graph, which may have no labels.
-core::DatasetSchema schema_of(const DataSignature& trained_on, const core::Dataset& data) {
+core::DatasetSchema schema_of(const Checkpoint& checkpoint, const core::Dataset& data) {
+  const DataSignature& trained_on = checkpoint.data;
   core::DatasetSchema schema = data.schema();
   if (schema.num_features != trained_on.num_features) {
     throw Error(fmt::format("'{}' has {} features a vertex, but the model was trained on '{}' with {}", schema.name,
                             schema.num_features, trained_on.name, trained_on.num_features));
+  }
+  const bool reads_edges = layers::Registry::instance().info(checkpoint.model.layer).edge_features;
+  if (reads_edges && trained_on.num_edge_features >= 0 && schema.num_edge_features != trained_on.num_edge_features) {
+    throw Error(fmt::format("'{}' has {} features an edge, but the model was trained on '{}' with {}", schema.name,
+                            schema.num_edge_features, trained_on.name, trained_on.num_edge_features));
   }
   schema.task = trained_on.task;
   schema.num_outputs = trained_on.num_outputs;
@@ -158,9 +165,24 @@ Prediction gather_prediction(Communicator* communicator, const Plan& plan, const
   return all;
 }
 
+layers::Model make_decoder(const Checkpoint& c, bool last, core::MemoryPool* pool) {
+  core::DatasetSchema schema;
+  schema.name = c.data.name;
+  schema.num_features = c.data.num_features;
+  schema.num_edge_features = std::max<Index>(c.data.num_edge_features, 1);
+  layers::Model model(c.model, schema, pool, {c.model.layers, c.model.layers});
+  std::vector<core::NamedTensor> held = last || c.best_weights.empty() ? c.weights : c.best_weights;
+  std::erase_if(held, [&](const core::NamedTensor& t) {
+    const auto& all = model.parameters();
+    return std::none_of(all.begin(), all.end(), [&](const auto& p) { return p->name == t.name; });
+  });
+  load_weights(held, model.parameters());
+  return model;
+}
+
 PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, const PredictorOptions& options,
                       Transport* rank) {
-  Input in{checkpoint, data, options, schema_of(checkpoint.data, data), {}};
+  Input in{checkpoint, data, options, schema_of(checkpoint, data), {}};
   const auto graph = model_graph(checkpoint.model, data);
   TrainOptions training;
   training.seed = checkpoint.options.seed;

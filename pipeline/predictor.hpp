@@ -35,6 +35,10 @@ struct PredictedRows {
 PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, const PredictorOptions& options,
                       Transport* rank = nullptr);
 
+/// The end of a checkpoint's model of pairs, with its decoder, which scores the rows that predict() gives; the best
+/// weights, or those of the last epoch. Throws Error if the weights are not those of the model.
+layers::Model make_decoder(const Checkpoint& checkpoint, bool last = false, core::MemoryPool* pool = nullptr);
+
 /// Brings what the last stage's devices have predicted of their parts to device 0, in the file's order; all devices of
 /// `plan` call it with what they have. Counted as evaluation. `communicator` is null on one device.
 Prediction gather_prediction(Communicator* communicator, const Plan& plan, const DevicePlace& place,

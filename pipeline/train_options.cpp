@@ -37,6 +37,8 @@ void validate(const TrainOptions& o) {
   at_least(d.topology.parts, 1, "partitions");
   at_least(d.topology.chunks, 1, "chunks");
   at_least(d.fidelity_every, 0, "gradient-fidelity");
+  validate(o.loss);
+  validate(o.pairs);
   validate(d.history);
   validate(d.halo);
   if (d.schedule == ScheduleKind::kOneForwardOneBackward && d.history.mode == GradientMode::kTruncated) {

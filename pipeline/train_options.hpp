@@ -14,6 +14,8 @@
 #include "laminar/pipeline/communicator.hpp"
 #include "laminar/pipeline/halo_options.hpp"
 #include "laminar/pipeline/history_options.hpp"
+#include "laminar/pipeline/loss_options.hpp"
+#include "laminar/pipeline/pair_options.hpp"
 #include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/topology.hpp"
 
@@ -74,6 +76,9 @@ struct TrainOptions {
   core::LearningRateOptions learning_rate = {};
   /// Largest Euclidean norm of the gradient of all parameters; 0 = no clipping.
   double clip_norm = 0;
+  LossOptions loss = {};
+  /// For models with a decoder.
+  PairOptions pairs = {};
   /// Nothing = the task's own.
   std::optional<core::Metric> metric = {};
   /// Evaluate every so many epochs, and after the last.

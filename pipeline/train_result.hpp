@@ -84,6 +84,20 @@ enum class Ending : std::uint8_t { kAllEpochs, kEarlyStop, kStopAfter, kInterrup
 /// empty if not classification, or of more than 4096 classes.
 using Confusion = std::vector<std::int64_t>;
 
+/// Of one label on the test set, by the best epoch's model, a label being predicted where its logit is above 0.
+struct LabelCounts {
+  std::int64_t true_positives = 0;
+  std::int64_t false_positives = 0;
+  std::int64_t false_negatives = 0;
+};
+
+/// A metric of pairs by the best epoch's model.
+struct PairFigure {
+  std::string name;
+  double val = 0;
+  double test = 0;
+};
+
 /// What a training gave; of several ranks rank 0 knows all of it, the others lack what is known of other devices and
 /// the confusion. Metrics are those of the best epoch: the highest validation metric (lowest for MSE), the lower
 /// validation loss among equals, the earlier among those; NaN, and epoch 0, if nothing was evaluated.
@@ -107,6 +121,10 @@ struct TrainResult {
   std::vector<DeviceMemory> device_memory = {};
   std::vector<std::string> remarks = {};
   Confusion confusion = {};
+  /// One a label; empty if not multi-label, or of more than 4096 labels.
+  std::vector<LabelCounts> label_counts = {};
+  /// Of a model of pairs; empty otherwise.
+  std::vector<PairFigure> links = {};
   std::vector<EpochRecord> epochs = {};
   /// What all devices have sent in this run, the last checkpoint and evaluation included.
   Ledger sent = {};

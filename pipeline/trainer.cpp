@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,8 +22,15 @@ namespace laminar::pipeline {
 namespace {
 
 DataSignature signature(const core::DatasetSchema& schema, const core::Graph& graph) {
-  return {schema.name,        schema.num_vertices, schema.num_features, schema.task,
-          schema.num_outputs, schema.output_names, graph.fingerprint(), 0};
+  return {schema.name,
+          schema.num_vertices,
+          schema.num_features,
+          schema.task,
+          schema.num_outputs,
+          schema.output_names,
+          graph.fingerprint(),
+          0,
+          schema.num_edge_features};
 }
 
 /// Adds the length and the bytes of an array.
@@ -112,29 +120,44 @@ std::string choose_split(const core::Dataset& data, const TrainOptions& options)
   return names.front();
 }
 
+/// The loss of pairs wants all vertices' embeddings on one device.
+void check_links(const TrainOptions& options) {
+  const Topology& t = options.distribution.topology;
+  if (t.parts == 1 && t.chunks == 1) return;
+  throw UsageError(
+      fmt::format("a model of pairs can't train on {} parts and {} chunks, as a pair's vertices would be on several "
+                  "devices or come at different times; use --mode single, or a pipeline with --stages S --chunks 1",
+                  t.parts, t.chunks));
+}
+
 }  // namespace
 
 struct Trainer::Impl {
-  Impl(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options, Transport* of_mpi)
+  Impl(const layers::ModelOptions& model, const core::Dataset& whole, const TrainOptions& options, Transport* of_mpi)
       : rank(of_mpi) {
     validate(options);
     input.model = model;
     input.options = options;
-    input.options.split = choose_split(data, options);
-    input.targets = targets_of(data, input.options.split);
-    for (const auto& [set, name] :
-         {std::pair{&input.targets.train, "training"}, std::pair{&input.targets.val, "validation"}}) {
-      if (set->empty()) {
-        throw Error(fmt::format("split '{}' has no labelled {} vertices", input.options.split, name));
-      }
+    std::optional<PairDataset> of_links;
+    if (model.decoder != layers::DecoderKind::kNone) {
+      check_links(options);
+      core::Arena(threads_of(options.threads, rank)).execute([&] {
+        input.links = std::make_shared<PairSplit>(split_links(*whole.graph(), options.pairs, options.seed));
+      });
+      of_links.emplace(whole, model, input.links);
     }
-    const core::Labels& labels = input.targets.labels;
-    input.metric = options.metric.value_or(core::default_metric(labels.task));
-    static_cast<void>(
-        core::MetricAccumulator(input.metric, labels.task, labels.num_outputs));  // refuses what does not go together
+    const core::Dataset& data = of_links ? *of_links : whole;
+    input.options.split = choose_split(data, options);
+    if (input.links == nullptr) {
+      set_targets(data, options);
+    } else {
+      static_cast<void>(data.split(input.options.split));
+      input.metric = options.metric.value_or(core::Metric::kRocAuc);
+      static_cast<void>(metric_of(input.metric, {}));
+    }
     input.graph = model_graph(model, data);
     const core::Graph& graph = *input.graph;
-    input.signature = signature(data.schema(), *data.graph());
+    input.signature = signature(data.schema(), *whole.graph());
     if (rank != nullptr) {
       compare_ranks(data);
     } else {
@@ -169,6 +192,21 @@ struct Trainer::Impl {
       Transport* transport = transports.empty() ? nullptr : transports[static_cast<std::size_t>(d)].get();
       devices.push_back(std::make_unique<DeviceTrainer>(input, data, d, threads, transport));
     }
+  }
+
+  void set_targets(const core::Dataset& data, const TrainOptions& options) {
+    input.targets = targets_of(data, input.options.split);
+    for (const auto& [set, name] :
+         {std::pair{&input.targets.train, "training"}, std::pair{&input.targets.val, "validation"}}) {
+      if (set->empty()) {
+        throw Error(fmt::format("split '{}' has no labelled {} vertices", input.options.split, name));
+      }
+    }
+    set_loss(options.loss, input.targets);
+    const core::Labels& labels = input.targets.labels;
+    input.metric = options.metric.value_or(core::default_metric(labels.task));
+    static_cast<void>(
+        core::MetricAccumulator(input.metric, labels.task, labels.num_outputs));  // refuses what does not go together
   }
 
   /// Every rank has read its own copy.
@@ -298,6 +336,16 @@ Prediction Trainer::predict(bool embedding) {
   return std::move(results.front());
 }
 
+std::vector<PairFigure> Trainer::pair_figures() {
+  std::vector<std::vector<PairFigure>> results(impl_->devices.size());
+  impl_->on_all([&](DeviceTrainer& device) {
+    const auto i = &device == impl_->devices.front().get() ? 0 : device.executor().place().device();
+    results[static_cast<std::size_t>(i)] = device.pair_figures();
+  });
+  return std::move(results.front());
+}
+
+std::shared_ptr<const PairSplit> Trainer::links() const { return impl_->input.links; }
 const layers::Model& Trainer::model() const { return impl_->devices.front()->model(); }
 const Plan& Trainer::plan() const { return impl_->input.plan; }
 DeviceTrainer& Trainer::device(Index d) { return *impl_->devices.at(static_cast<std::size_t>(d)); }

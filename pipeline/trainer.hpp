@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "laminar/core/dataset.hpp"
 #include "laminar/layers/model.hpp"
@@ -13,6 +14,7 @@ namespace laminar::pipeline {
 
 struct Plan;
 struct Prediction;
+struct PairSplit;
 class DeviceTrainer;
 
 /// Trains a model on a dataset:
@@ -21,12 +23,15 @@ class DeviceTrainer;
 ///     pipeline::Trainer trainer({.layer = "gcn", .hidden = 16}, *data, {.epochs = 200, .seed = 1});
 ///     pipeline::TrainResult result = trainer.run();
 ///
+/// A model with a decoder (ModelOptions::decoder) is trained on the graph's pairs of vertices, which TrainOptions::link
+/// splits, on one device or in a pipeline with one chunk; labels and splits of the dataset are not looked at.
+///
 /// Same seed, same result, on any number of threads. One thread at a time, but for request_stop().
 class Trainer {
  public:
   /// Reads what it needs of `data`, which need not outlive it. Throws UsageError for options out of range, a split that
-  /// isn't there, or a metric that doesn't go with the task; Error if the split has no training or validation vertices
-  /// with labels.
+  /// isn't there, a metric that doesn't go with the task, or a topology that can't train pairs; Error if the split has
+  /// no training or validation vertices with labels, or the graph too few pairs.
   ///
   /// Devices are threads of this process, or, with `rank`, which must outlive the trainer, this process is one of them:
   /// then all ranks make the same trainer and call the same functions. Throws Error, on all ranks, if their versions,
@@ -55,6 +60,11 @@ class Trainer {
   /// What the best epoch's weights (the last ones if nothing was evaluated) say of every vertex, in the file's order,
   /// through all devices; of several ranks all call it, and rank 0 gets the rows.
   Prediction predict(bool embedding = false);
+  /// Of a model of pairs, what the best epoch's weights (before the training the initial ones) say of validation and
+  /// test pairs; of several ranks all call it. Empty for a model of vertices.
+  std::vector<PairFigure> pair_figures();
+  /// How the pairs are split; null for a model of vertices.
+  std::shared_ptr<const PairSplit> links() const;
   /// With the weights of the last epoch; of this process's first device.
   const layers::Model& model() const;
   const Plan& plan() const;

@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config
-  libtbb-dev libeigen3-dev libboost-program-options-dev libhdf5-dev libzip-dev zlib1g-dev librandom123-dev nlohmann-json3-dev
+  libtbb-dev libeigen3-dev libboost-program-options-dev libhdf5-dev libzip-dev zlib1g-dev liblzma-dev libzstd-dev libspectra-dev libxml2-dev librandom123-dev nlohmann-json3-dev
   libfmt-dev libdnnl-dev libmetis-dev libopenmpi-dev openmpi-bin
   doctest-dev hdf5-tools python3 python3-numpy python3-scipy python3-h5py
 )

@@ -39,8 +39,6 @@ class DirGnn final : public Layer {
  private:
   static Var mean_of(Tape& tape, const Block& block, const Sources& x, const Linear& weight, Direction direction) {
     const AdjacencySpec mean{Normalization::kRandomWalk, false, false, direction};
-    // Sparse features are projected first, so that they are never made dense.
-    if (tape.is_sparse(x.rows)) return sum(tape, block, src({weight(tape, x.rows), x.own}) * mean);
     return weight(tape, sum(tape, block, src(x) * mean));
   }
 

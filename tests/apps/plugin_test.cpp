@@ -1,4 +1,5 @@
 // Plugins from the command line.
+#include <filesystem>
 #include <regex>
 
 #include <doctest/doctest.h>
@@ -150,6 +151,26 @@ TEST_CASE("what is wrong with a plugin is said in a line") {
   const std::string last = lines_of(syntax.err).back();
   CHECK(last.starts_with("laminar-train: error: "));
   CHECK(std::regex_search(last, std::regex("this repeats it: .* -include \\S*syntax_error\\.hpp ")));
+}
+
+TEST_CASE("of the ranks on a host the first compiles a plugin, however late it comes") {
+  const PluginWorkspace w;
+  if (w.run({"/bin/sh", "-c", "command -v mpirun"}).code != 0) return;
+  // A compiler that writes down who makes something with it.
+  write_text(w.path("cxx"), "#!/bin/sh\ncase \"$*\" in *' -o '*) echo $OMPI_COMM_WORLD_RANK >> " + w.path("log") +
+                                ";; esac\nexec c++ \"$@\"\n");
+  std::filesystem::permissions(w.path("cxx"), std::filesystem::perms::owner_all);
+  const std::string rank = "if [ $OMPI_COMM_WORLD_RANK = 0 ]; then sleep 0.5; fi; exec " LAMINAR_BIN_DIR
+                           "/laminar-info --layers --plugin " +
+                           kSources + "/good.hpp";
+  const Finished f = w.run({"/usr/bin/env", "CXX=" + w.path("cxx"), "mpirun", "--oversubscribe", "--allow-run-as-root",
+                            "-n", "2", "/bin/sh", "-c", rank});
+  CAPTURE(f.err);
+  REQUIRE(f.code == 0);
+  CHECK(read_text(w.path("log")) == "0\n");
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = f.out.find("nobody 2026", at)) != std::string::npos; ++at) ++found;
+  CHECK(found == 2);
 }
 
 TEST_CASE("laminar-plugin: a new plugin is a working one, is checked, built and trained with") {

@@ -73,6 +73,65 @@ TEST_CASE_TEMPLATE("cross-entropy by hand", T, float, double) {
   for (Index i = 0; i < 6; ++i) CHECK(g.at(i / 3, i % 3) == doctest::Approx(gradient[i]).epsilon(tolerance));
 }
 
+TEST_CASE("weights and smoothing by hand") {
+  // softmax = (1/8, 2/8, 5/8), class 2, weights 1 2 4, smoothing .3: shares .1, .2 and 4 (.7 + .1) = 3.2.
+  const Tensor x = Tensor::from(1, 3, std::vector<double>{std::log(1.0), std::log(2.0), std::log(5.0)});
+  const std::vector<std::int32_t> classes = {2};
+  const std::vector<VertexId> rows = {0};
+  const std::vector<double> weights = {1, 2, 4};
+  Tensor g = dirty(x);
+  const double expected = 0.1 * std::log(8.0) + 0.2 * std::log(4.0) + 3.2 * std::log(8.0 / 5);
+  CHECK(cross_entropy(x, classes, rows, 1, &g, {weights, 0.3}) == doctest::Approx(expected).epsilon(1e-14));
+  const double gradient[] = {3.5 / 8 - 0.1, 3.5 * 2 / 8 - 0.2, 3.5 * 5 / 8 - 3.2};
+  for (Index j = 0; j < 3; ++j) CHECK(g.at(0, j) == doctest::Approx(gradient[j]).epsilon(1e-14));
+  // Weights of 1 say nothing.
+  const std::vector<double> ones = {1, 1, 1};
+  CHECK(cross_entropy(x, classes, rows, 1, nullptr, {ones, 0}) ==
+        doctest::Approx(cross_entropy(x, classes, rows, 1, nullptr)).epsilon(1e-15));
+
+  // sigmoid = (1/2, 3/4), labels 1 0, moved by .2 to .9 and .1; positives count 3 and 5.
+  const Tensor y = Tensor::from(1, 2, std::vector<double>{0, std::log(3.0)});
+  const std::vector<std::uint8_t> labels = {1, 0};
+  const std::vector<double> positives = {3, 5};
+  Tensor h = dirty(y);
+  const double by_hand =
+      (3 * 0.9 * std::log(2.0) + 0.1 * std::log(2.0) + 5 * 0.1 * std::log(4.0 / 3) + 0.9 * std::log(4.0)) / 2;
+  CHECK(binary_cross_entropy(y, labels, rows, 1, &h, {positives, 0.2}) == doctest::Approx(by_hand).epsilon(1e-14));
+  CHECK(h.at(0, 0) == doctest::Approx((3 * 0.9 * -0.5 + 0.1 * 0.5) / 2).epsilon(1e-14));
+  CHECK(h.at(0, 1) == doctest::Approx((5 * 0.1 * -0.25 + 0.9 * 0.75) / 2).epsilon(1e-14));
+}
+
+TEST_CASE("gradients with weights and smoothing are those of the loss") {
+  const std::vector<double> weights = {0.5, 1, 4};
+  const std::vector<std::int32_t> classes = {0, -1, 2, 1, -1};
+  check_gradient(
+      [&](const Tensor& x, Tensor* g) {
+        return cross_entropy(x, classes, kRows, 7, g, {weights, 0.2});
+      },
+      normal(5, 3));
+  const std::vector<std::uint8_t> labels = {1, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1};
+  check_gradient(
+      [&](const Tensor& x, Tensor* g) {
+        return binary_cross_entropy(x, labels, kRows, 7, g, {weights, 0.2});
+      },
+      normal(5, 3));
+}
+
+TEST_CASE("weights and smoothing that mean nothing are refused") {
+  const Tensor x = normal(1, 2);
+  const std::vector<VertexId> rows = {0};
+  const std::vector<std::int32_t> classes = {1};
+  const std::vector<std::uint8_t> labels = {0, 1};
+  const std::vector<std::vector<double>> bad = {{1}, {1, 0}, {1, -1}, {1, kNaN}, {1, kInf}};
+  for (const auto& weights : bad) {
+    CHECK_THROWS_AS(cross_entropy(x, classes, rows, 1, nullptr, {weights, 0}), Error);
+    CHECK_THROWS_AS(binary_cross_entropy(x, labels, rows, 1, nullptr, {weights, 0}), Error);
+  }
+  for (const double smoothing : {-0.1, 1.0, kNaN}) {
+    CHECK_THROWS_AS(cross_entropy(x, classes, rows, 1, nullptr, {{}, smoothing}), Error);
+  }
+}
+
 TEST_CASE("binary cross-entropy by hand") {
   const Tensor x = Tensor::from(1, 2, std::vector<double>{0, std::log(3.0)});
   const std::vector<std::uint8_t> labels = {1, 0};

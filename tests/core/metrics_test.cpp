@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -326,4 +327,62 @@ TEST_CASE("a confusion matrix refuses what does not fit and adds nothing") {
   CHECK_THROWS_AS(c.count(-1, 0), Error);
   CHECK_THROWS_AS(c.precision(2), Error);
   CHECK(std::all_of(c.counts().begin(), c.counts().end(), [](std::int64_t v) { return v == 0; }));
+}
+
+TEST_CASE("errors of numbers by hand") {
+  const Labels labels = regression(2, {1, 10, 3, 10, 8, 10});
+  const Tensor x = Tensor::from(3, 2, std::vector<double>{2, 10, 3, 10, 6, 11});
+  // Differences 1 0 -2 and 0 0 1.
+  CHECK(score(Metric::kMse, x, labels) == doctest::Approx(6. / 6));
+  CHECK(score(Metric::kRmse, x, labels) == doctest::Approx(1));
+  CHECK(score(Metric::kMae, x, labels) == doctest::Approx(4. / 6));
+  // The first target's mean is 4, its squares about it 9 + 1 + 16; the second never varies.
+  CHECK(score(Metric::kR2, x, labels) == doctest::Approx(1 - 5. / 26));
+  CHECK(std::isnan(score(Metric::kR2, x, regression(2, {1, 2, 1, 2, 1, 2}))));
+}
+
+TEST_CASE("R2 does not suffer from a large mean, nor from how rows are divided") {
+  const std::vector<float> y = {1'000'000, 1'000'001, 1'000'002, 1'000'005};
+  const Labels labels = regression(1, y);
+  const Tensor x = Tensor::from(4, 1, std::vector<double>{1'000'001, 1'000'001, 1'000'002, 1'000'005});
+  const double expected = 1 - 1. / 14;
+  CHECK(score(Metric::kR2, x, labels) == doctest::Approx(expected).epsilon(1e-12));
+  for (const std::size_t cut : {0, 1, 3, 4}) {
+    MetricAccumulator a(Metric::kR2, Task::kRegression, 1);
+    MetricAccumulator b(Metric::kR2, Task::kRegression, 1);
+    const auto rows = all_rows(4);
+    a.add(x, labels, std::span(rows).first(cut));
+    b.add(x, labels, std::span(rows).subspan(cut));
+    a.merge(b);
+    CHECK(a.num_rows() == 4);
+    CHECK(a.value() == doctest::Approx(expected).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("average precision of labels and classes") {
+  // Label 0 down its scores: +, -, +: (1 + 2/3) / 2. Label 1 has no positives.
+  const Tensor x = Tensor::from(3, 2, std::vector<double>{3, 0, 2, 0, 1, 0});
+  CHECK(score(Metric::kAveragePrecision, x, multi_label(2, {1, 0, 0, 0, 1, 0})) == doctest::Approx(5. / 6));
+  // Two classes: of class 1, by the difference of the logits.
+  const Tensor two = Tensor::from(3, 2, std::vector<double>{0, 3, 0, 2, 0, 1});
+  CHECK(score(Metric::kAveragePrecision, two, classes(2, {1, 0, 1})) == doctest::Approx(5. / 6));
+}
+
+TEST_CASE("metrics are told apart") {
+  CHECK(is_share(Metric::kAveragePrecision));
+  CHECK_FALSE(is_share(Metric::kR2));
+  CHECK(higher_is_better(Metric::kR2));
+  CHECK_FALSE(higher_is_better(Metric::kRmse));
+  CHECK_FALSE(higher_is_better(Metric::kMae));
+  CHECK(is_of_pairs(Metric::kHits50));
+  CHECK(is_of_pairs(Metric::kRocAuc));
+  CHECK_FALSE(is_of_pairs(Metric::kAccuracy));
+  for (const Metric m : {Metric::kMrr, Metric::kHits10}) {
+    CHECK_THROWS_AS(MetricAccumulator(m, Task::kClassification, 2), UsageError);
+    CHECK_THROWS_AS(MetricAccumulator(m, Task::kRegression, 2), UsageError);
+  }
+  CHECK_THROWS_AS(MetricAccumulator(Metric::kR2, Task::kMultiLabel, 2), UsageError);
+  CHECK_THROWS_AS(MetricAccumulator(Metric::kAveragePrecision, Task::kRegression, 2), UsageError);
+  CHECK(metric_from_name("hits@20") == Metric::kHits20);
+  CHECK(name_of(Metric::kRmse) == "rmse");
 }

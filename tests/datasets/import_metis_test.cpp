@@ -1,7 +1,6 @@
 #include "laminar/datasets/import_metis.hpp"
 
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_file.hpp"
@@ -28,12 +27,6 @@ std::string error_of(const TemporaryFolder& folder, const std::string& text) {
     return what.substr(where.size());
   }
   return "no error";
-}
-
-void write_gzip(const std::filesystem::path& path, const std::string& text) {
-  const gzFile file = ::gzopen(path.c_str(), "wb");
-  REQUIRE(::gzwrite(file, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
-  REQUIRE(::gzclose(file) == Z_OK);
 }
 
 // The seven vertices and eleven edges of figure 3 in METIS's manual, with all kinds of weights.

@@ -129,7 +129,9 @@ TEST_CASE("splits as asked for") {
   const TemporaryFolder folder;
   write_npz(folder / "four.npz", masked_arrays());
   const auto import = [&](const char* split) {
-    return import_npz(folder / "four.npz", {.split = parse_split_request(split), .seed = 3}).data;
+    GraphData imported = import_npz(folder / "four.npz", {}).data;
+    add_splits(imported, std::vector{parse_split_request(split)}, 3);
+    return imported;
   };
   CHECK(import("none").splits.empty());
   CHECK(import("published").splits.size() == 2);
@@ -335,7 +337,8 @@ TEST_CASE("the real graphs have the sizes that their authors publish") {
   check_split_sizes(import_npz(*root / "datasets/heterophilous/squirrel.npz", {}).data, 2496, 1664, 1041);
   check_split_sizes(import_npz(*root / "datasets/heterophilous/chameleon.npz", {}).data, 1092, 729, 456);
   check_split_sizes(import_npz(*root / "datasets/heterophilous/minesweeper.npz", {}).data, 5000, 2500, 2500);
-  const auto pages = import_npz(*root / "datasets/gnn_benchmark/facebook_page_page.npz", {}).data;
+  auto pages = import_npz(*root / "datasets/gnn_benchmark/facebook_page_page.npz", {}).data;
+  add_splits(pages, std::vector{SplitRequest{}}, 1);
   CHECK(pages.labels.names == std::vector<std::string>{"tvshow", "government", "company", "politician"});
   CHECK(class_counts(pages.labels) == std::vector<Index>{3327, 6880, 6495, 5768, 0});
   REQUIRE(pages.splits.size() == 1);

@@ -5,8 +5,12 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/random.hpp"
+#include "laminar/datasets/export_graph.hpp"
+#include "laminar/datasets/graph_changes.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/datasets/import_npz.hpp"
+#include "laminar/datasets/importer.hpp"
+#include "laminar/datasets/vertex_tables.hpp"
 #include "laminar/tests/datasets/npz_files.hpp"
 #include "laminar/tests/datasets/support.hpp"
 
@@ -110,6 +114,57 @@ TEST_CASE("damaged array headers are read or refused") {
       }
     }
   }
+}
+
+TEST_CASE("damaged text files are read or refused") {
+  const TemporaryFolder folder;
+  GraphData named = small_graph();
+  named.labels = {};
+  make_undirected(named);
+  change_self_loops(named, SelfLoops::kRemove);
+  for (const char* name : {"g.csv", "g.mtx", "g.graphml"}) export_graph(named, folder / name);
+  write_bytes(folder / "g.graph", "% c\n7 11 1\n5 1 3 2 2 1\n1 1 3 1 4 1\n5 3 4 1 2 1 1 2\n");
+  write_gzip(folder / "g.edges.gz", "# SNAP\n0\t1\n1\t2\n2\t900\n");
+  constexpr int kTexts = 300;
+  for (const char* name : {"g.csv", "g.mtx", "g.graphml", "g.graph", "g.edges.gz"}) {
+    CAPTURE(std::string(name));
+    const auto import = [&](const std::filesystem::path& path) {
+      ImportOptions options;
+      options.max_memory_bytes = std::uint64_t{1} << 26;
+      options.edges.edge_features = std::string(name) == "g.csv" ? "rest" : "";
+      importer_for(folder / name).run(path, options);
+    };
+    const Outcome outcome = survive(folder / name, folder / "copy", kTexts, import);
+    CHECK(outcome.read + outcome.refused == kTexts);
+    CHECK(outcome.refused > 0);
+  }
+}
+
+TEST_CASE("damaged tables of features, labels and splits are read or refused") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "x.csv", "id,a,b\n0,1,2\n1,3,4\n2,\"5\",6\n3,7,8\n4,1,1\n");
+  write_bytes(folder / "y.csv", "0,cat\n1,dog\n2,\n3,cat\n4,dog\n");
+  write_bytes(folder / "s.csv", "train\nval\ntest\n-\ntrain\n");
+  std::vector<std::string> notes;
+  const auto with = [&](auto&& attach) {
+    return [&, attach](const std::filesystem::path& path) {
+      GraphData data = small_graph();
+      data.features = {};
+      data.vertex_names.clear();
+      data.splits.clear();
+      attach(data, path);
+      check(data, "damaged");
+    };
+  };
+  const auto all_well = [&](const char* name, auto&& read) {
+    const Outcome outcome = survive(folder / name, folder / "copy", 300, read);
+    CHECK(outcome.read + outcome.refused == 300);
+  };
+  all_well("x.csv", with([&](GraphData& d, const auto& path) { attach_features(d, path, {}, notes); }));
+  all_well("y.csv", with([&](GraphData& d, const auto& path) {
+             attach_labels(d, path, core::Task::kClassification, {}, notes);
+           }));
+  all_well("s.csv", with([&](GraphData& d, const auto& path) { attach_splits(d, path, {}); }));
 }
 
 }  // namespace laminar::datasets::test

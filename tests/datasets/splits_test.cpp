@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/checks.hpp"
 #include "laminar/datasets/importer.hpp"
 #include "laminar/datasets/statistics.hpp"
 #include "laminar/datasets/transforms.hpp"
@@ -158,7 +159,9 @@ TEST_CASE("the registry of importers") {
     find_importer("no such");
     FAIL("an unknown importer was found");
   } catch (const UsageError& error) {
-    CHECK(std::string(error.what()) == "there is no importer 'no such'; there are: debian, edges, metis, npz");
+    CHECK(std::string(error.what()) ==
+          "there is no importer 'no such'; there are: anndata, debian, edges, "
+          "graphml, laminar, metis, mtx, npz, ogb");
   }
 }
 
@@ -168,7 +171,7 @@ TEST_CASE("splits that importers add") {
     GraphData copy = data;
     copy.labels.classes = std::move(classes);
     copy.splits.resize(published);
-    add_splits(copy, {.split = parse_split_request(request)});
+    add_splits(copy, std::vector{parse_split_request(request)}, 1);
     return copy.splits.size();
   };
   CHECK(with(2, "published", {0, 1, 2, 1, 0}) == 2);
@@ -176,8 +179,46 @@ TEST_CASE("splits that importers add") {
   CHECK(with(0, "published", {0, 1, 2, -1, -1}) == 0);
   CHECK(with(2, "none", {0, 1, 2, 1, 0}) == 0);
   CHECK(with(1, "random", {0, 1, 2, 1, 0}) == 2);
+  CHECK(with(2, "folds:5", {0, 1, 2, 1, 0}) == 7);
+  CHECK(with(0, "degree", {0, 1, 2, 1, 0}) == 1);
+  CHECK_THROWS_AS(with(0, "folds:6", {0, 1, 2, 1, 0}), Error);
+  data.splits.back().name = "random";
+  CHECK_THROWS_WITH_AS(with(2, "random", {0, 1, 2, 1, 0}), doctest::Contains("there is a split 'random' already"),
+                       Error);
   data.labels = {};
   CHECK(with(0, "published", {}) == 0);
+}
+
+TEST_CASE("folds test every labelled vertex once") {
+  const auto labels = labels_of({0, 1, 0, -1, 1, 0, 1, 0});
+  const auto splits = fold_splits(labels, 8, 3, 5);
+  REQUIRE(splits.size() == 3);
+  std::multiset<core::VertexId> tested;
+  for (std::size_t k = 0; k < 3; ++k) {
+    CHECK(splits[k].name == "fold" + std::to_string(k));
+    CHECK(splits[k].val == splits[(k + 1) % 3].test);
+    CHECK_FALSE(check_split(splits[k], 8).has_value());
+    CHECK(splits[k].train.size() + splits[k].val.size() + splits[k].test.size() == 7);
+    tested.insert(splits[k].test.begin(), splits[k].test.end());
+  }
+  CHECK(tested == std::multiset<core::VertexId>{0, 1, 2, 4, 5, 6, 7});
+  CHECK(fold_splits(labels, 8, 3, 5)[0].test == splits[0].test);
+  CHECK_THROWS_AS(fold_splits(labels, 8, 2, 5), UsageError);
+  CHECK_THROWS_AS(fold_splits(labels, 8, 8, 5), Error);
+  for (const char* bad : {"folds", "folds:", "folds:2", "folds:x", "degree:1", "degree:", "random:"}) {
+    CHECK_THROWS_AS(parse_split_request(bad), UsageError);
+  }
+}
+
+TEST_CASE("a split by degree trains on the vertices of highest degree") {
+  // In-degrees 0, 1, 2, 3, 3.
+  const std::vector<core::VertexId> from = {0, 0, 1, 0, 1, 2, 0, 1, 2};
+  const std::vector<core::VertexId> to = {1, 2, 2, 3, 3, 3, 4, 4, 4};
+  const auto graph = core::Graph::from_edges(5, from, to, {}, true);
+  const auto split = degree_split("d", labels_of({0, 1, 0, 1, 0}), graph, {0.4, 0.2, 0.4}, 3);
+  CHECK(split.train == std::vector<core::VertexId>{3, 4});
+  CHECK(split.val == std::vector<core::VertexId>{2});
+  CHECK(split.test == std::vector<core::VertexId>{0, 1});
 }
 
 }  // namespace laminar::datasets::test

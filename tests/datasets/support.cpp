@@ -7,7 +7,9 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <doctest/doctest.h>
 #include <hdf5.h>
+#include <zlib.h>
 
 namespace laminar::datasets::test {
 
@@ -22,6 +24,12 @@ std::string read_bytes(const std::filesystem::path& path) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
+}
+
+void write_gzip(const std::filesystem::path& path, const std::string& text) {
+  const gzFile file = ::gzopen(path.c_str(), "wb");
+  REQUIRE(::gzwrite(file, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
+  REQUIRE(::gzclose(file) == Z_OK);
 }
 
 void write_bytes(const std::filesystem::path& path, std::string_view bytes) {

@@ -23,6 +23,7 @@ class TemporaryFolder : public testing::TemporaryFolder {
 
 std::string read_bytes(const std::filesystem::path& path);
 void write_bytes(const std::filesystem::path& path, std::string_view bytes);
+void write_gzip(const std::filesystem::path& path, const std::string& text);
 
 /// The folder of real data, from the environment variable LAMINAR_TEST_DATA; prints why a test is skipped if it is
 /// unset.

@@ -1,6 +1,7 @@
 /// Plugins: loaded, refused, guarded, and checked.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -246,6 +247,21 @@ TEST_CASE("of several that want the same plugin one compiles") {
   CHECK(compiled == 1);
 }
 
+TEST_CASE("what a launcher started second on a host waits for the first; its patience ends") {
+  const Cache cache;
+  const auto header = cache.write("tiny.hpp", "extern \"C\" int tiny() { return 1; }\n");
+  const Variable rank("OMPI_COMM_WORLD_LOCAL_RANK", "1");
+  constexpr auto kPatience = std::chrono::milliseconds(100);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK_FALSE(compile_source(header, layers::CompileKind::kPlugin, kPatience).cached);
+  CHECK(std::chrono::steady_clock::now() - start >= kPatience);
+  // It finds what is there at once, or this would take an hour.
+  CHECK(compile_source(header, layers::CompileKind::kPlugin, std::chrono::hours(1)).cached);
+  const Variable first("OMPI_COMM_WORLD_LOCAL_RANK", "0");
+  cache.write("tiny.hpp", "extern \"C\" int tiny() { return 2; }\n");
+  CHECK_FALSE(compile_source(header, layers::CompileKind::kPlugin, std::chrono::hours(1)).cached);
+}
+
 TEST_CASE("a compiler's words are kept; a program is compiled to run; without a compiler there is a hint") {
   const Cache cache;
   const auto wrong = cache.write("wrong.hpp", "int wrong( { return 1; }\n");
@@ -266,6 +282,7 @@ TEST_CASE("a compiler's words are kept; a program is compiled to run; without a 
   CHECK(ran.output == "it runs\n");
   CHECK(layers::run_program({"/nonexistent/program"}).code == -1);
   const Variable none("CXX", "/nonexistent/compiler");
+  CHECK_THROWS_WITH_AS(compile_source(wrong), doctest::Contains("no C++ compiler was found on "), Error);
   CHECK_THROWS_WITH_AS(compile_source(wrong), doctest::Contains("pass the .so"), Error);
 }
 

@@ -103,6 +103,7 @@ TEST_CASE("multi-label and regression are learnt, with their own metrics") {
     Trainer trainer({.layer = "sage", .hidden = 16, .dropout = 0.1}, *data, short_options(80));
     const TrainResult r = trainer.run();
     CHECK(r.confusion.empty());
+    CHECK(r.label_counts.size() == (task == core::Task::kMultiLabel ? 3U : 0U));
     if (task == core::Task::kMultiLabel) {
       CHECK(r.metric == core::Metric::kRocAuc);
       CHECK(r.best.test_metric > 0.85);
