@@ -82,7 +82,9 @@ po::options_description generator_options(ConvertRequest& r, Words& w) {
   auto add = options.add_options();
   auto& g = r.generate;
   const auto number = [](auto& into) {
-    return po::value<std::remove_reference_t<decltype(into)>>(&into)->default_value(into)->value_name("X");
+    return po::value<std::remove_reference_t<decltype(into)>>(&into)
+        ->default_value(into, fmt::format("{}", into))
+        ->value_name("X");
   };
   add("vertices", po::value<core::Index>()->value_name("N")->notifier([&w](core::Index n) { w.vertices = n; }),
       "vertices (default: 10000); edges: there are vertices 0..N-1, also those without edges (default: up to the "

@@ -18,6 +18,7 @@ NETS = {
     "dir_gnn": RESIDUAL,
     "tide": RESIDUAL,
     "gated_gcn": RESIDUAL,
+    "pna_no_scalers": RESIDUAL,
     "fa_conv": ["--layers", "3"],
     "gpr_gnn": ["--layers", "10"],
 }

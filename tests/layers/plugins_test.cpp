@@ -10,6 +10,7 @@
 #include "laminar/layers/plugins/fa_conv.hpp"
 #include "laminar/layers/plugins/gated_gcn.hpp"
 #include "laminar/layers/plugins/gpr_gnn.hpp"
+#include "laminar/layers/plugins/pna_no_scalers.hpp"
 #include "laminar/layers/plugins/tide.hpp"
 #include "laminar/tests/layers/support.hpp"
 #include "laminar/tests/support/graphs.hpp"
@@ -57,6 +58,18 @@ TEST_CASE("fa_conv, by hand: coefficients of either sign") {
   const auto term = [](double source, double target) { return std::tanh(source - 2 * target) * source / 2; };
   CHECK(y.at(0, 0) == doctest::Approx(0.5 + term(-1, 1) + term(2, 1)));
   CHECK(y.at(2, 0) == doctest::Approx(1 + term(1, 2) + term(-1, 2)));
+}
+
+TEST_CASE("pna_no_scalers, by hand: four moments side by side") {
+  const MadeLayer made = make_layer("pna_no_scalers", {.in_width = 1, .out_width = 1, .dtype = kDouble});
+  made.parameter("self").value.fill(10000);
+  made.parameter("self_bias").value.fill(0.5);
+  made.parameter("source").value.fill(2);
+  made.parameter("moments").value.copy_from(Tensor::from(4, 1, std::vector<double>{1000, 100, 10, 1}));
+  const Tensor y = output(made, small(), Tensor::from(4, 1, std::vector<double>{1, 2, 5, 7}));
+  // Vertex 1 hears 2 and 10: mean 6, deviation 4.
+  CHECK(y.at(1, 0) == doctest::Approx(20000.5 + 1000 * 6 + 100 * 2 + 10 * 10 + 4));
+  CHECK(y.at(3, 0) == doctest::Approx(70000.5 + 1000 * 4 + 100 * 4 + 10 * 4 + std::sqrt(1e-5)));
 }
 
 TEST_CASE("tide, by hand: at time 1 the neighbours' mean, at time 0 itself") {

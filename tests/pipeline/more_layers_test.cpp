@@ -7,6 +7,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/layers/plugins/dir_gnn.hpp"
 #include "laminar/layers/plugins/fa_conv.hpp"
+#include "laminar/layers/plugins/pna_no_scalers.hpp"
 #include "laminar/layers/plugins/tide.hpp"
 #include "laminar/pipeline/config.hpp"
 #include "laminar/tests/pipeline/topologies.hpp"
@@ -36,6 +37,7 @@ std::vector<layers::ModelOptions> nets() {
       {.layer = "dir_gnn", .hidden = 8},
       {.layer = "fa_conv", .hidden = 8},
       {.layer = "tide", .hidden = 8},
+      {.layer = "pna_no_scalers", .hidden = 8},
       {.layer = "gcn", .hidden = 8, .jumping = layers::Jumping::kCat},
       {.layer = "sage", .hidden = 8, .jumping = layers::Jumping::kMax},
       {.layer = "gcnii", .hidden = 8, .jumping = layers::Jumping::kSum}};
