@@ -49,13 +49,16 @@ def splits_of(args):
 
 def train(args, model, folder, variant, options, run, split):
     result = folder / f"{variant}-{run}.json"
-    if result.exists():
+    # One that was stopped wrote what it had, too.
+    if result.exists() and json.loads(result.read_text())["runs"][0]["ending"] != "interrupted":
         return
     command = [args.bin, args.graph, "--seed", run, "--split", split, "--epochs", args.epochs, "--threads", 1, "--quiet",
                "--lr-schedule", "cosine", *model, *options, "--json", result]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{variant}, run {run}: {done.stderr.strip()}")
+    if json.loads(result.read_text())["runs"][0]["ending"] == "interrupted":
+        raise SystemExit(f"{variant}, run {run}: interrupted")
     print(f"{variant}, run {run}: {done.stdout.strip()}", file=sys.stderr, flush=True)
 
 

@@ -59,6 +59,8 @@ def train(args, graph, layer, setting, run, split):
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"{file.stem}: {done.stderr.strip()}")
+        if json.loads(pathlib.Path(f"{file}.part").read_text())["runs"][0]["ending"] == "interrupted":
+            raise SystemExit(f"{file.stem}: interrupted")
         os.rename(f"{file}.part", file)
         print(f"{file.stem}: {done.stdout.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
     return json.loads(file.read_text())
