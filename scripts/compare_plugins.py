@@ -99,8 +99,8 @@ def main():
     for graph in args.graphs:
         for layer in args.layers:
             setting, tests = cell(args, graph, layer, splits[graph])
-            error = statistics.stdev(tests) / math.sqrt(len(tests)) if len(tests) > 1 else math.nan
-            texts[layer].append(f"{statistics.mean(tests):.1f} ± {error:.1f} {setting}")
+            error = f" ± {statistics.stdev(tests) / math.sqrt(len(tests)):.1f}" if len(tests) > 1 else ""
+            texts[layer].append(f"{statistics.mean(tests):.1f}{error} {setting}")
     lines = ["| layer | " + " | ".join(graph.stem for graph in args.graphs) + " |", "|---" * (len(args.graphs) + 1) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in texts.values()]
     table = "\n".join(lines) + "\n"
