@@ -54,7 +54,7 @@ done
 ((EUID == 0)) || fail "network namespaces and tc need root"
 for tool in ip tc mpirun python3; do command -v "$tool" >/dev/null || fail "$tool is not installed"; done
 if [[ -z $bin ]]; then
-  bin=$(dirname "$(find "$root"/build -path '*/bin/laminar-train' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2)")
+  bin=$(dirname "$(newest_laminar_train)")
 fi
 [[ -x $bin/laminar-train ]] || fail "no laminar-train in '$bin'; build it, or say --bin"
 

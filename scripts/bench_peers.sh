@@ -29,5 +29,4 @@ make_environment pyg torch torch_geometric h5py numpy
 make_environment dgl torch==2.2.1 dgl==2.1.0 torchdata==0.7.1 'numpy<2' pydantic pyyaml pandas h5py
 
 # The build made last, unless --bin says another (the later one wins).
-newest=$(find "$root"/build -path '*/bin/laminar-train' -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -1 | cut -d' ' -f2)
-exec python3 "$root/scripts/bench_peers.py" --peers "$peers" --bin "${newest:-laminar-train}" --out "$root/out/bench_peers" "$@"
+exec python3 "$root/scripts/bench_peers.py" --peers "$peers" --bin "$(newest_laminar_train)" --out "$root/out/bench_peers" "$@"

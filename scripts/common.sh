@@ -26,6 +26,13 @@ configure_and_build() {
   cmake --build --preset "$preset" --parallel "$jobs" ${1:+--target "$@"}
 }
 
+# laminar-train of the build made last, or the one on the path.
+newest_laminar_train() {
+  local newest
+  newest=$(find "$root"/build -path '*/bin/laminar-train' -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -1 | cut -d' ' -f2)
+  printf '%s\n' "${newest:-laminar-train}"
+}
+
 # project_files PATTERN...: the project's own C++ files, one a line, relative to the root.
 project_files() {
   local names=() pattern

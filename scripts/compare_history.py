@@ -2,12 +2,10 @@
 
 import argparse
 import concurrent.futures
-import json
-import math
 import pathlib
 import statistics
-import subprocess
-import sys
+
+import trainings
 
 COLOURS = ["#555555", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e"]
 
@@ -30,41 +28,13 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, a thread each (default 1)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default out/history)")
     parser.add_argument("--bin", type=pathlib.Path, metavar="FILE", help="laminar-train (default: of the newest build)")
-    own, model = sys.argv[1:], []
-    if "--" in own:
-        model = own[own.index("--") + 1:]
-        own = own[:own.index("--")]
-    return parser.parse_args(own), model
-
-
-def splits_of(args):
-    """Names of the graph's splits, found by a training that only says what it would do."""
-    probe = args.out / "probe.json"
-    subprocess.run([args.bin, args.graph, "--layers", "1", "--epochs", "1", "--json", probe, "--quiet"], check=True,
-                   stdout=subprocess.DEVNULL)
-    found = json.loads(probe.read_text())["dataset"]["splits"]
-    probe.unlink()
-    return found
+    return trainings.parse_with_model(parser)
 
 
 def train(args, model, folder, variant, options, run, split):
-    result = folder / f"{variant}-{run}.json"
-    # One that was stopped wrote what it had, too.
-    if result.exists() and json.loads(result.read_text())["runs"][0]["ending"] != "interrupted":
-        return
-    command = [args.bin, args.graph, "--seed", run, "--split", split, "--epochs", args.epochs, "--threads", 1, "--quiet",
-               "--lr-schedule", "cosine", *model, *options, "--json", result]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"{variant}, run {run}: {done.stderr.strip()}")
-    if json.loads(result.read_text())["runs"][0]["ending"] == "interrupted":
-        raise SystemExit(f"{variant}, run {run}: interrupted")
-    print(f"{variant}, run {run}: {done.stdout.strip()}", file=sys.stderr, flush=True)
-
-
-def mean_and_error(values):
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return statistics.mean(values), error
+    words = [args.bin, args.graph, "--seed", run, "--split", split, "--epochs", args.epochs, "--threads", 1, "--quiet",
+             "--lr-schedule", "cosine", *model, *options]
+    return trainings.trained(words, folder / f"{variant}-{run}.json")["runs"][0]
 
 
 def draw(curves, title, file):
@@ -106,23 +76,20 @@ def main():
     name = args.graph.stem + "".join(f"_{word.lstrip('-')}" for word in model)
     folder = args.out / name.replace("/", "_")
     folder.mkdir(parents=True, exist_ok=True)
-    splits = splits_of(args)
+    splits = trainings.splits_of(args.bin, args.graph)
     runs = [(1 + r, splits[r % len(splits)]) for r in range(args.runs)]
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        work = [pool.submit(train, args, model, folder, variant, options, run, split)
-                for run, split in runs for variant, options in variants.items()]
-        for job in work:
-            job.result()
-
-    results = {v: [json.loads((folder / f"{v}-{run}.json").read_text())["runs"][0] for run, _ in runs] for v in variants}
+        work = {(variant, run): pool.submit(train, args, model, folder, variant, options, run, split)
+                for run, split in runs for variant, options in variants.items()}
+        results = {v: [work[v, run].result() for run, _ in runs] for v in variants}
     exact = [100 * r["test_metric"] for r in results["exact-b.5"]]
     print(f"{args.graph.stem} {' '.join(model)}: {args.epochs} epochs, {args.runs} runs")
     print(f"{'training':<14} {'test':>7} {'+-':>5}   {'beside exact-b.5':>16} {'+-':>5}  {'last epoch':>10}  {'ms/epoch':>9}")
     for variant, all_runs in results.items():
         test = [100 * r["test_metric"] for r in all_runs]
-        mean, error = mean_and_error(test)
-        gain, gain_error = mean_and_error([t - e for t, e in zip(test, exact)])
+        mean, error = trainings.mean_and_error(test)
+        gain, gain_error = trainings.mean_and_error([t - e for t, e in zip(test, exact)])
         last = statistics.mean(100 * r["epochs"][-1]["test_metric"] for r in all_runs)
         epoch_ms = statistics.median(r["epoch_ms"] for r in all_runs)
         print(f"{variant:<14} {mean:7.2f} {error:5.2f}   {gain:+16.2f} {gain_error:5.2f}  {last:10.2f}  {epoch_ms:9.1f}")

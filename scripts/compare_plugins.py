@@ -1,13 +1,9 @@
 """What the layers of layers/plugins/ reach beside gcn and sage; called by reproduce.sh, which see."""
 
 import argparse
-import json
-import math
-import os
 import pathlib
-import statistics
-import subprocess
-import sys
+
+import trainings
 
 PLUGINS = pathlib.Path(__file__).resolve().parent.parent / "layers" / "plugins"
 RESIDUAL = ["--residual", "--activation", "gelu", "--layers", "3"]
@@ -48,33 +44,12 @@ def arguments():
 
 
 def train(args, graph, layer, setting, run, split):
-    """One run's result: its cached JSON file, or a training."""
-    file = args.out / f"{graph.stem}-{layer}-{setting}-{args.epochs}-{run}.json"
-    if not file.exists():
-        plugin = PLUGINS / f"{layer}.hpp"
-        command = [args.bin, graph, "--layer", layer, *(["--plugin", plugin] if plugin.exists() else []), *NETS[layer],
-                   "--hidden", 64, *SETTINGS[setting], *METRICS.get(graph.stem, []), "--epochs", args.epochs,
-                   "--lr-schedule", "cosine", "--eval-every", 5, "--seed", run, "--split", split, "--threads", args.threads,
-                   "--quiet", "--json", f"{file}.part"]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{file.stem}: {done.stderr.strip()}")
-        if json.loads(pathlib.Path(f"{file}.part").read_text())["runs"][0]["ending"] == "interrupted":
-            raise SystemExit(f"{file.stem}: interrupted")
-        os.rename(f"{file}.part", file)
-        print(f"{file.stem}: {done.stdout.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
-    return json.loads(file.read_text())
-
-
-def splits_of(args, graph):
-    probe = args.out / "probe.json"
-    done = subprocess.run([args.bin, graph, "--layers", "1", "--epochs", "1", "--json", probe, "--quiet"], capture_output=True,
-                          text=True)
-    if done.returncode != 0:
-        raise SystemExit(done.stderr.strip())
-    found = json.loads(probe.read_text())["dataset"]["splits"]
-    probe.unlink()
-    return found
+    plugin = PLUGINS / f"{layer}.hpp"
+    words = [args.bin, graph, "--layer", layer, *(["--plugin", plugin] if plugin.exists() else []), *NETS[layer],
+             "--hidden", 64, *SETTINGS[setting], *METRICS.get(graph.stem, []), "--epochs", args.epochs,
+             "--lr-schedule", "cosine", "--eval-every", 5, "--seed", run, "--split", split, "--threads", args.threads,
+             "--quiet"]
+    return trainings.trained(words, args.out / f"{graph.stem}-{layer}-{setting}-{args.epochs}-{run}.json")
 
 
 def cell(args, graph, layer, splits):
@@ -91,7 +66,7 @@ def cell(args, graph, layer, splits):
 def main():
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    splits = {graph: splits_of(args, graph) for graph in args.graphs}
+    splits = {graph: trainings.splits_of(args.bin, graph) for graph in args.graphs}
     for graph, found in splits.items():
         if 1 < len(found) < args.splits:
             raise SystemExit(f"{graph} has {len(found)} splits, fewer than --splits {args.splits}")
@@ -99,8 +74,8 @@ def main():
     for graph in args.graphs:
         for layer in args.layers:
             setting, tests = cell(args, graph, layer, splits[graph])
-            error = f" ± {statistics.stdev(tests) / math.sqrt(len(tests)):.1f}" if len(tests) > 1 else ""
-            texts[layer].append(f"{statistics.mean(tests):.1f}{error} {setting}")
+            mean, error = trainings.mean_and_error(tests)
+            texts[layer].append(f"{mean:.1f} ± {error:.1f} {setting}" if len(tests) > 1 else f"{mean:.1f} {setting}")
     lines = ["| layer | " + " | ".join(graph.stem for graph in args.graphs) + " |", "|---" * (len(args.graphs) + 1) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in texts.values()]
     table = "\n".join(lines) + "\n"

@@ -3,8 +3,8 @@
 import argparse
 import pathlib
 import statistics
-import subprocess
-import sys
+
+import trainings
 
 CHUNKS = 32
 
@@ -24,19 +24,12 @@ def arguments():
     parser.add_argument("--compress", default="native", metavar="CODEC,...",
                         help="native, bf16, int8; each compared (default native)")
     parser.add_argument("--bin", type=pathlib.Path, metavar="FILE", help="laminar-train (default: of the newest build)")
-    own, model = sys.argv[1:], []
-    if "--" in own:
-        model = own[own.index("--") + 1:]
-        own = own[:own.index("--")]
-    return parser.parse_args(own), model
+    return trainings.parse_with_model(parser)
 
 
 def bytes_of(args, model, options, seed):
-    command = [args.bin, args.graph, "--seed", seed, "--epochs", 1, "--eval-every", 2, "--quiet", *model, *options]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(done.stderr.strip())
-    result = dict(pair.split("=", 1) for pair in done.stdout.split("RESULT ", 1)[1].split())
+    out = trainings.run([args.bin, args.graph, "--seed", seed, "--epochs", 1, "--eval-every", 2, "--quiet", *model, *options])
+    result = dict(pair.split("=", 1) for pair in out.split("RESULT ", 1)[1].split())
     return int(result["bytes_per_epoch"])
 
 
