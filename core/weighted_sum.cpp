@@ -23,24 +23,36 @@ const T* values_from(const Tensor& values, EdgeId first) {
   return values ? values.data<T>() + first : nullptr;
 }
 
+/// Rows [begin, end) of y = A x.
+void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index end) {
+  dispatch(y.dtype(), [&]<class T>(T) {
+    const Index d = y.cols();
+    const T* in = x.data<T>();
+    T* out = y.data<T>();
+    parallel_for_rows(a.offsets, begin, end, [&](Index b, Index e) {
+      for (Index r = b; r < e; ++r) {
+        const EdgeId first = a.offsets[r];
+        gather_row(out + r * d, in, d, d, a.sources.data() + first, values_from<T>(a.values, first),
+                   a.offsets[r + 1] - first, false);
+      }
+    });
+  });
+}
+
+/// A x, a tensor of its own.
+Tensor sum_of(const Tape& tape, const Adjacency& a, const Tensor& x, MemoryPurpose purpose) {
+  Tensor y = tape.allocate(a.num_rows, x.cols(), purpose);
+  add_up(a, x, y, 0, a.num_rows);
+  return y;
+}
+
 class WeightedSumNode final : public AggregationNode {
  public:
   WeightedSumNode(Var x, std::shared_ptr<const Adjacency> a, const AdjacencySpec& spec)
       : x_(x), a_(std::move(a)), spec_(spec) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
-    dispatch(y.dtype(), [&]<class T>(T) {
-      const Index d = y.cols();
-      const T* x = sources.data<T>();
-      T* out = y.data<T>();
-      parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
-        for (Index r = b; r < e; ++r) {
-          const EdgeId first = a_->offsets[r];
-          gather_row(out + r * d, x, d, d, a_->sources.data() + first, values_from<T>(a_->values, first),
-                     a_->offsets[r + 1] - first, false);
-        }
-      });
-    });
+    add_up(*a_, sources, y, begin, end);
   }
 
   void backward(Tape& tape, const Tensor& dy) override {
@@ -73,11 +85,8 @@ class WeightedSumNode final : public AggregationNode {
 };
 
 Var sum_dense(Tape& tape, Var x, const std::shared_ptr<const Adjacency>& a, const AdjacencySpec& spec) {
-  const Tensor sources = tape.value(x);
-  Tensor y = tape.allocate(a->num_rows, sources.cols());
-  auto node = std::make_unique<WeightedSumNode>(x, a, spec);
-  node->forward_rows(sources, y, 0, a->num_rows);
-  return tape.record_aggregation(std::move(y), std::move(node), {x});
+  Tensor y = sum_of(tape, *a, tape.value(x), MemoryPurpose::kActivations);
+  return tape.record_aggregation(std::move(y), std::make_unique<WeightedSumNode>(x, a, spec), {x});
 }
 
 /// A X of sparse rows X.
@@ -87,9 +96,7 @@ class SumOfSparse final : public DeferredValue {
       : x_(x), a_(std::move(a)), spec_(spec) {}
 
   Tensor value(const Tape& tape) const override {
-    Tensor y = tape.allocate(a_->num_rows, tape.cols(x_));
-    WeightedSumNode(x_, a_, spec_).forward_rows(tape.value(x_), y, 0, a_->num_rows);
-    return y;
+    return sum_of(tape, *a_, tape.value(x_), MemoryPurpose::kActivations);
   }
   Var product(Tape& tape, Parameter& weight) const override {
     return sum_dense(tape, linear(tape, x_, weight), a_, spec_);
@@ -109,11 +116,7 @@ Var weighted_sum(Tape& tape, const Block& block, const Sources& x, const Adjacen
   }
   if (tape.is_permanent(x.rows)) {
     const Tensor rows = tape.value(x.rows);
-    Tensor sum = block.kept_sum(spec, rows, [&] {
-      Tensor y(adjacency->num_rows, rows.cols(), rows.dtype(), tape.context().pool.get(), MemoryPurpose::kFeatures);
-      WeightedSumNode(x.rows, adjacency, spec).forward_rows(rows, y, 0, adjacency->num_rows);
-      return y;
-    });
+    Tensor sum = block.kept_sum(spec, rows, [&] { return sum_of(tape, *adjacency, rows, MemoryPurpose::kFeatures); });
     return tape.record(std::move(sum), nullptr, {x.rows});
   }
   if (!tape.is_sparse(x.rows)) return sum_dense(tape, x.rows, adjacency, spec);

@@ -39,17 +39,6 @@ std::string take_lower(std::string_view& rest) {
   return word;
 }
 
-std::int64_t take_integer(const LineReader& file, std::string_view& rest, const char* what, std::int64_t lowest,
-                          std::int64_t highest) {
-  const std::string_view word = take_word(rest);
-  std::int64_t value = 0;
-  if (word.empty()) file.fail(fmt::format("{} is missing", what));
-  if (!read_number(word, value) || value < lowest || value > highest) {
-    file.fail(fmt::format("{} is {}, expected a whole number {}..{}", what, shown(word), lowest, highest));
-  }
-  return value;
-}
-
 /// The next line that is neither empty nor a comment.
 bool next_line(LineReader& file) {
   while (file.next()) {

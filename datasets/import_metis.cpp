@@ -32,17 +32,6 @@ bool is_comment(std::string_view line) {
   return !word.empty() && word.front() == '%';
 }
 
-std::int64_t take_integer(const LineReader& file, std::string_view& rest, const char* what, std::int64_t lowest,
-                          std::int64_t highest) {
-  const std::string_view word = take_word(rest);
-  std::int64_t value = 0;
-  if (word.empty()) file.fail(fmt::format("{} is missing", what));
-  if (!read_number(word, value) || value < lowest || value > highest) {
-    file.fail(fmt::format("{} is {}, expected a whole number {}..{}", what, shown(word), lowest, highest));
-  }
-  return value;
-}
-
 double take_weight(const LineReader& file, std::string_view& rest, const char* what, bool may_be_zero) {
   const std::string_view word = take_word(rest);
   double value = 0;

@@ -159,4 +159,15 @@ std::string shown(std::string_view word) {
   return fmt::format("'{}{}'", text, start.size() < word.size() ? "..." : "");
 }
 
+std::int64_t take_integer(const LineReader& file, std::string_view& rest, std::string_view what, std::int64_t lowest,
+                          std::int64_t highest) {
+  const std::string_view word = take_word(rest);
+  std::int64_t value = 0;
+  if (word.empty()) file.fail(fmt::format("{} is missing", what));
+  if (!read_number(word, value) || value < lowest || value > highest) {
+    file.fail(fmt::format("{} is {}, expected a whole number {}..{}", what, shown(word), lowest, highest));
+  }
+  return value;
+}
+
 }  // namespace laminar::datasets

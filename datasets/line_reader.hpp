@@ -55,6 +55,11 @@ std::string_view take_word(std::string_view& rest, char separator = ' ');
 bool read_number(std::string_view word, std::int64_t& value);
 bool read_number(std::string_view word, double& value);
 
+/// Takes the next word of the reader's line off `rest`: a whole number of lowest..highest. Throws Error, which names
+/// the line and `what` it is, if it is missing or another one.
+std::int64_t take_integer(const LineReader& file, std::string_view& rest, std::string_view what, std::int64_t lowest,
+                          std::int64_t highest);
+
 /// Whether `text` is UTF-8 without NUL: what the names in a graph file must be.
 bool valid_utf8(std::string_view text);
 

@@ -5,11 +5,11 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
-#include "laminar/core/multiversion.hpp"
 #include "laminar/core/names.hpp"
-#include "laminar/core/parallel.hpp"
 #include "laminar/core/philox_lanes.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -19,7 +19,7 @@ using core::RandomKey;
 
 constexpr std::array<std::string_view, 3> kNames = {"native", "bf16", "int8"};
 
-constexpr int kLanes = 8;
+constexpr int kLanes = core::kPhiloxLanes;
 /// Columns that draw on one group of 8 random blocks of 8 halves each, laid out as in dropout.
 constexpr Index kGroup = 64;
 constexpr std::int32_t kLargest = 127;
@@ -37,18 +37,18 @@ LAMINAR_INLINE float from_bfloat16(std::uint16_t x) {
 }
 
 template <class T>
-LAMINAR_INLINE void round_any(const T* x, std::uint16_t* y, Index n) {
-  for (Index i = 0; i < n; ++i) y[i] = to_bfloat16(static_cast<float>(x[i]));
+void round_values(const T* x, std::uint16_t* y, Index n) {
+  core::run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index i = 0; i < n; ++i) y[i] = to_bfloat16(static_cast<float>(x[i]));
+  });
 }
-LAMINAR_MULTIVERSION void round_values(const float* x, std::uint16_t* y, Index n) { round_any(x, y, n); }
-LAMINAR_MULTIVERSION void round_values(const double* x, std::uint16_t* y, Index n) { round_any(x, y, n); }
 
 template <class T>
-LAMINAR_INLINE void widen_any(const std::uint16_t* x, T* y, Index n) {
-  for (Index i = 0; i < n; ++i) y[i] = static_cast<T>(from_bfloat16(x[i]));
+void widen_values(const std::uint16_t* x, T* y, Index n) {
+  core::run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index i = 0; i < n; ++i) y[i] = static_cast<T>(from_bfloat16(x[i]));
+  });
 }
-LAMINAR_MULTIVERSION void widen_values(const std::uint16_t* x, float* y, Index n) { widen_any(x, y, n); }
-LAMINAR_MULTIVERSION void widen_values(const std::uint16_t* x, double* y, Index n) { widen_any(x, y, n); }
 
 /// The bits of the largest |x|. Magnitudes order like their bits, and infinities and NaN come out on top: so this
 /// vectorises where a maximum of floating-point numbers, with NaN's rules, would not.
@@ -90,8 +90,9 @@ LAMINAR_INLINE void round_group(const T* x, T inverse, const T* uniform, std::in
 }
 
 /// Quantises one row; returns its scale.
-template <class Bits, class T>
+template <class T>
 LAMINAR_INLINE float quantise_any(const T* x, std::int8_t* q, Index n, RandomKey key, std::uint32_t row) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
   const T largest = std::bit_cast<T>(largest_bits<Bits>(x, n));
   const auto scale = static_cast<float>(largest / static_cast<T>(kLargest));
   // False for NaN as well.
@@ -112,20 +113,18 @@ LAMINAR_INLINE float quantise_any(const T* x, std::int8_t* q, Index n, RandomKey
   }
   return scale;
 }
-LAMINAR_MULTIVERSION float quantise(const float* x, std::int8_t* q, Index n, RandomKey key, std::uint32_t row) {
-  return quantise_any<std::uint32_t>(x, q, n, key, row);
-}
-LAMINAR_MULTIVERSION float quantise(const double* x, std::int8_t* q, Index n, RandomKey key, std::uint32_t row) {
-  return quantise_any<std::uint64_t>(x, q, n, key, row);
+template <class T>
+float quantise(const T* x, std::int8_t* q, Index n, RandomKey key, std::uint32_t row) {
+  float scale = 0;
+  core::run_vectorised([=, &scale]() LAMINAR_INLINE_LAMBDA { scale = quantise_any(x, q, n, key, row); });
+  return scale;
 }
 
 template <class T>
-LAMINAR_INLINE void restore_any(const std::int8_t* q, float scale, T* x, Index n) {
-  for (Index i = 0; i < n; ++i) x[i] = static_cast<T>(q[i]) * static_cast<T>(scale);
-}
-LAMINAR_MULTIVERSION void restore(const std::int8_t* q, float scale, float* x, Index n) { restore_any(q, scale, x, n); }
-LAMINAR_MULTIVERSION void restore(const std::int8_t* q, float scale, double* x, Index n) {
-  restore_any(q, scale, x, n);
+void restore(const std::int8_t* q, float scale, T* x, Index n) {
+  core::run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index i = 0; i < n; ++i) x[i] = static_cast<T>(q[i]) * static_cast<T>(scale);
+  });
 }
 
 /// Calls body(row, first, length) for all rows, in parallel.

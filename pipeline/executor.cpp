@@ -409,8 +409,8 @@ void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExc
   run.layers[static_cast<std::size_t>(layer)] = std::move(recorded);
 }
 
-/// Copying the source rows of each chunk took a third of the time of a linear layer. Where the gradient is pulled, no
-/// tape keeps them, so they can be read where they stand. Blocks over the whole table carry a transpose with a row for
+/// Where the gradient is pulled, no tape keeps source rows, so they can be read where they stand, and no chunk copies
+/// those that it reads. Blocks over the whole table carry a transpose with a row for
 /// each vertex: only if those of all chunks are no larger than the table.
 bool Executor::reads_in_place(Index layer, DeviceExchange::Mode mode) const {
   return mode == DeviceExchange::Mode::kHistory && history_[layer]->pulls() &&
