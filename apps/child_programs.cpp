@@ -20,13 +20,8 @@ constexpr mode_t kOwnersOnly = 0600;
 
 }  // namespace
 
-ChildPrograms::~ChildPrograms() {
-  send(SIGTERM);
-  for (const Child& c : children_) ::waitpid(c.pid, nullptr, 0);
-}
-
-void ChildPrograms::start(std::size_t number, const std::vector<std::string>& words, const std::filesystem::path& out,
-                          const std::filesystem::path& err) {
+pid_t start_program(const std::vector<std::string>& words, const std::filesystem::path& out,
+                    const std::filesystem::path& err, ProcessGroup group) {
   std::vector<std::string> copies = words;
   std::vector<char*> argv;
   for (std::string& word : copies) argv.push_back(word.data());
@@ -45,13 +40,26 @@ void ChildPrograms::start(std::size_t number, const std::vector<std::string>& wo
   sigaddset(&signals, SIGTERM);
   ::posix_spawnattr_setsigdefault(&attributes, &signals);
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  Child child{.number = number, .started = std::chrono::steady_clock::now()};
-  const int failed = ::posix_spawn(&child.pid, argv.front(), &actions, &attributes, argv.data(), environ);
+  const bool own = group == ProcessGroup::kOwn;
+  ::posix_spawnattr_setflags(&attributes,
+                             static_cast<short>(POSIX_SPAWN_SETSIGDEF | (own ? POSIX_SPAWN_SETPGROUP : 0)));
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, argv.front(), &actions, &attributes, argv.data(), environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) throw Error(fmt::format("{} can't be started: {}", words.front(), std::strerror(failed)));
-  children_.push_back(child);
+  return pid;
+}
+
+ChildPrograms::~ChildPrograms() {
+  send(SIGTERM);
+  for (const Child& c : children_) ::waitpid(c.pid, nullptr, 0);
+}
+
+void ChildPrograms::start(std::size_t number, const std::vector<std::string>& words, const std::filesystem::path& out,
+                          const std::filesystem::path& err) {
+  const auto started = std::chrono::steady_clock::now();
+  children_.push_back({start_program(words, out, err, ProcessGroup::kOwn), number, started});
 }
 
 std::vector<ChildPrograms::Ended> ChildPrograms::ended() {

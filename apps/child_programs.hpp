@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,6 +9,13 @@
 #include <sys/types.h>
 
 namespace laminar::apps {
+
+enum class ProcessGroup : std::uint8_t { kInherited, kOwn };
+
+/// Starts words[0], a path, with nothing to read and its output in files that only their owner may read. SIGINT and
+/// SIGTERM end it, even if this program ignores them. Throws Error if it can't be started.
+pid_t start_program(const std::vector<std::string>& words, const std::filesystem::path& out,
+                    const std::filesystem::path& err, ProcessGroup group);
 
 /// Programs that run beside this one, each in a process group of its own, so that a Ctrl-C of the terminal does not
 /// reach them. One thread at a time.

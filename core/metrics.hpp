@@ -57,11 +57,8 @@ constexpr bool is_error(Metric metric) {
 constexpr bool higher_is_better(Metric metric) { return !is_error(metric); }
 /// Whether it lies in [0, 1]: all but errors and kR2.
 constexpr bool is_share(Metric metric) { return !is_error(metric) && metric != Metric::kR2; }
-/// Whether it is of labels, of numbers, of pairs; ROC AUC and average precision are of labels and of pairs.
+/// Whether it is of numbers, of labels; ROC AUC and average precision are of labels and of pairs.
 constexpr bool is_of_regression(Metric metric) { return !is_share(metric); }
-constexpr bool is_of_pairs(Metric metric) {
-  return metric == Metric::kRocAuc || metric == Metric::kAveragePrecision || metric >= Metric::kMrr;
-}
 constexpr bool is_of_labels(Metric metric) { return is_share(metric) && metric < Metric::kMrr; }
 
 /// The column of the largest logit of a row, the first of equals. Throws Error if out of range or without columns.

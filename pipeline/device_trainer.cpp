@@ -3,17 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "laminar/core/clip.hpp"
-#include "laminar/core/confusion_matrix.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/pipeline/device_features.hpp"
 #include "laminar/pipeline/device_report.hpp"
+#include "laminar/pipeline/gradient_fidelity.hpp"
 #include "laminar/pipeline/history_state.hpp"
 #include "laminar/pipeline/predictor.hpp"
 #include "laminar/pipeline/statistics.hpp"
@@ -28,64 +27,11 @@ using core::Tensor;
 namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-// Buckets of all-reduces beside those of layers, which are numbered by layer.
-constexpr std::int32_t kEncoderBucket = -1;
-constexpr std::int32_t kHeadBucket = -2;
-// Beyond, a table of classes or labels is of no use.
-constexpr Index kMostClasses = 4096;
-
 /// The training has diverged, on all devices alike.
 class Diverged : public Error {
  public:
   using Error::Error;
 };
-
-/// Numbers as the bytes of a text, and back.
-std::string to_text(std::span<const double> values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
-}
-std::vector<double> from_text(const std::string& text) {
-  std::vector<double> values(text.size() / sizeof(double));
-  if (!values.empty()) std::memcpy(values.data(), text.data(), values.size() * sizeof(double));
-  return values;
-}
-
-double sum_of_squares(const Tensor& t) {
-  double sum = 0;
-  core::dispatch(t.dtype(), [&]<class T>(T) {
-    const T* p = t.data<T>();
-    sum = core::parallel_sum(t.size(), 1 << 14, [&](Index begin, Index end) {
-      double s = 0;
-      for (Index i = begin; i < end; ++i) s += static_cast<double>(p[i]) * static_cast<double>(p[i]);
-      return s;
-    });
-  });
-  return sum;
-}
-
-/// a . b, |a|^2, |b|^2, |a - b|^2 and 1.
-std::array<double, 5> compare(const Tensor& a, const Tensor& b) {
-  std::array<double, 5> sums{0, 0, 0, 0, 1};
-  core::dispatch(a.dtype(), [&]<class T>(T) {
-    const T* x = a.data<T>();
-    const T* y = b.data<T>();
-    const auto sum = [&](auto&& term) {
-      return core::parallel_sum(a.size(), 1 << 14, [&](Index begin, Index end) {
-        double s = 0;
-        for (Index i = begin; i < end; ++i) s += term(static_cast<double>(x[i]), static_cast<double>(y[i]));
-        return s;
-      });
-    };
-    sums = {sum([](double p, double q) { return p * q; }), sum([](double p, double) { return p * p; }),
-            sum([](double, double q) { return q * q; }), sum([](double p, double q) { return (p - q) * (p - q); }), 1};
-  });
-  return sums;
-}
-
-std::vector<core::VertexId> file_ids(const partition::Layout& layout, const Range& range) {
-  const auto first = layout.file_ids().begin() + range.begin;
-  return {first, first + range.size()};
-}
 
 }  // namespace
 
@@ -118,61 +64,15 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     setup.communicator = communicator_.get();
     setup.pool = pool_;
     executor_ = std::make_unique<Executor>(std::move(setup));
+    task_ = std::make_unique<DeviceTask>(input, place_, model_, communicator_.get(), pool_);
+    sync_ = std::make_unique<GradientSync>(model_, place_, plan.recompute_carried, communicator_.get());
   });
   graph_bytes_ = graph_bytes(plan.cut->graph);
-  if (place_.is_last()) {
-    const partition::Layout& layout = plan.cut->layout;
-    part_targets_ = select(input.targets, file_ids(layout, layout.part(place_.part)));
-    for (Index c = 0; c < layout.num_chunks(); ++c) {
-      slice_targets_.push_back(select(input.targets, file_ids(layout, layout.slice(place_.part, c))));
-    }
-    if (input.links != nullptr) {
-      links_ = std::make_unique<PairObjective>(input.links, input.options.pairs, input.options.seed, model_,
-                                               file_ids(layout, layout.part(place_.part)), pool_);
-    }
-  }
   // An exact epoch's order never changes; with history it is made anew.
   if (plan.history.staleness == 0) fixed_schedule_ = plan.schedule_of(plan.order_of(input.options.seed, 0));
 }
 
 DeviceTrainer::~DeviceTrainer() = default;
-
-std::vector<Index> DeviceTrainer::peers(bool all_stages) const {
-  std::vector<Index> group;
-  for (Index s = all_stages ? 0 : place_.stage; s < (all_stages ? place_.num_stages : place_.stage + 1); ++s) {
-    for (Index p = 0; p < place_.num_parts; ++p) group.push_back(s * place_.num_parts + p);
-  }
-  return group;
-}
-
-void DeviceTrainer::reduce_layer(Index layer, Cause cause) {
-  if (place_.num_parts == 1) return;
-  std::vector<Tensor> gradients;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (model_.layer_of(static_cast<Index>(i)) == layer) gradients.push_back(parameters_[i]->gradient);
-  }
-  if (gradients.empty()) return;
-  communicator_->begin_all_reduce(peers(false), static_cast<std::int32_t>(layer), std::move(gradients), cause);
-  communicator_->progress();
-}
-
-void DeviceTrainer::reduce_dense(Cause cause) {
-  if (communicator_ == nullptr) return;
-  std::vector<Tensor> encoder, head;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const auto index = static_cast<Index>(i);
-    if (model_.layer_of(index) >= 0) continue;
-    (model_.is_of_encoder(index) ? encoder : head).push_back(parameters_[i]->gradient);
-  }
-  const bool shared = input_.plan.recompute_carried;
-  if (!encoder.empty() && (shared || place_.num_parts > 1)) {
-    communicator_->begin_all_reduce(peers(shared), kEncoderBucket, std::move(encoder), cause);
-  }
-  if (!head.empty() && place_.num_parts > 1) {
-    communicator_->begin_all_reduce(peers(false), kHeadBucket, std::move(head), cause);
-  }
-  communicator_->finish_all_reduces();
-}
 
 double DeviceTrainer::compute_gradients(Index epoch) {
   const Plan& plan = input_.plan;
@@ -180,18 +80,21 @@ double DeviceTrainer::compute_gradients(Index epoch) {
   const Schedule schedule = fixed_schedule_ ? *fixed_schedule_ : plan.schedule_of(order);
   core::zero_gradients(model_.parameters());
   if (communicator_ != nullptr) communicator_->begin_epoch(epoch);
-  const auto loss = [&](Index chunk, const Tensor& outputs, Tensor& gradient) {
-    if (links_ != nullptr) return links_->train(epoch, outputs, gradient);
-    return task_loss(slice_targets_[static_cast<std::size_t>(chunk)], LossSet::kTrain, outputs, &gradient);
-  };
   const HistoryOptions& history = plan.history;
   if (history.staleness > 0 && history.refresh_every > 0 && epoch % history.refresh_every == 0) {
     executor_->refresh_history(input_.options.seed, epoch);
   }
-  const double local = executor_->run(schedule.stages[static_cast<std::size_t>(place_.stage)], input_.options.seed,
-                                      epoch, order, loss, [&](Index layer) { reduce_layer(layer); });
-  reduce_dense();
+  const double local =
+      executor_->run(schedule.stages[static_cast<std::size_t>(place_.stage)], input_.options.seed, epoch, order,
+                     train_loss(epoch), [&](Index layer) { sync_->begin_layer(layer, Cause::kWeights); });
+  sync_->finish(Cause::kWeights);
   return local;
+}
+
+ChunkLoss DeviceTrainer::train_loss(Index epoch) const {
+  return [this, epoch](Index chunk, const Tensor& outputs, Tensor& gradient) {
+    return task_->train_loss(epoch, chunk, outputs, gradient);
+  };
 }
 
 void DeviceTrainer::measure_fidelity(Index epoch, EpochRecord& record) {
@@ -201,53 +104,20 @@ void DeviceTrainer::measure_fidelity(Index epoch, EpochRecord& record) {
     trained.push_back(p->gradient.clone(pool_.get(), core::MemoryPurpose::kGradients));
   }
   core::zero_gradients(model_.parameters());
-  executor_->run_exact(input_.options.seed, epoch, [&](Index, const Tensor& outputs, Tensor& gradient) {
-    if (links_ != nullptr) return links_->train(epoch, outputs, gradient);
-    return task_loss(part_targets_, LossSet::kTrain, outputs, &gradient);
-  });
-  for (Index l = place_.layer_end - 1; l >= place_.layer_begin; --l) reduce_layer(l, Cause::kEvaluation);
-  reduce_dense(Cause::kEvaluation);
-  // By layer, then of all: g . exact, |g|^2, |exact|^2, |g - exact|^2, and how many parameters.
-  constexpr std::size_t kSums = 5;
-  const auto num_layers = static_cast<std::size_t>(model_.num_layers());
-  std::vector<double> sums(kSums * (num_layers + 1), 0);
+  executor_->run_exact(input_.options.seed, epoch, train_loss(epoch));
+  for (Index l = place_.layer_end - 1; l >= place_.layer_begin; --l) sync_->begin_layer(l, Cause::kEvaluation);
+  sync_->finish(Cause::kEvaluation);
+  FidelitySums sums(model_.num_layers());
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Index layer = model_.layer_of(static_cast<Index>(i));
-    // Every parameter counts once: on the first part, and the encoder's on the first stage.
-    if (place_.part == 0 && (place_.is_first() || !model_.is_of_encoder(static_cast<Index>(i)))) {
-      const std::array<double, kSums> of = compare(trained[i], parameters_[i]->gradient);
-      for (std::size_t k = 0; k < kSums; ++k) {
-        if (layer >= 0) sums[kSums * static_cast<std::size_t>(layer) + k] += of[k];
-        sums[kSums * num_layers + k] += of[k];
-      }
+    if (sync_->counts_here(i)) {
+      sums.add(model_.layer_of(static_cast<Index>(i)), trained[i], parameters_[i]->gradient);
     }
     parameters_[i]->gradient.copy_from(trained[i]);
   }
-  if (communicator_ != nullptr) sums = communicator_->sum(sums, Cause::kEvaluation);
-  for (std::size_t l = 0; l <= num_layers; ++l) {
-    const double* s = sums.data() + kSums * l;
-    GradientFidelity f{kUndefined, kUndefined};
-    if (s[4] > 0 && s[2] > 0) f = {s[1] > 0 ? s[0] / std::sqrt(s[1] * s[2]) : kUndefined, std::sqrt(s[3] / s[2])};
-    if (s[4] > 0 && s[2] == 0 && s[1] == 0) f = {1, 0};
-    if (l == num_layers) {
-      record.fidelity = f;
-    } else {
-      record.layer_fidelity.push_back(f);
-    }
-  }
+  if (communicator_ != nullptr) sums.values() = communicator_->sum(sums.values(), Cause::kEvaluation);
+  for (Index l = 0; l < model_.num_layers(); ++l) record.layer_fidelity.push_back(sums.of_layer(l));
+  record.fidelity = sums.of_all();
   record.fidelity_ms = watch.lap_ms();
-}
-
-double DeviceTrainer::clip() {
-  if (communicator_ == nullptr) return core::clip_gradients(parameters_, input_.options.clip_norm);
-  // Every parameter counts once: on the first part, and the encoder's on the first stage.
-  double own = 0;
-  for (std::size_t i = 0; i < parameters_.size() && place_.part == 0; ++i) {
-    if (!place_.is_first() && model_.is_of_encoder(static_cast<Index>(i))) continue;
-    own += sum_of_squares(parameters_[i]->gradient);
-  }
-  return core::clip_gradients(parameters_, input_.options.clip_norm,
-                              [&](double) { return communicator_->sum(std::vector<double>{own}).front(); });
 }
 
 EpochRecord DeviceTrainer::train_epoch(Index done) {
@@ -285,7 +155,7 @@ EpochRecord DeviceTrainer::train_epoch(Index done) {
                     record.loss, record.epoch));
   }
   Stopwatch step;
-  if (options.clip_norm > 0) record.gradient_norm = clip();
+  if (options.clip_norm > 0) record.gradient_norm = sync_->clip(options.clip_norm);
   optimizer_->step(parameters_, record.learning_rate);
   record.optimizer_ms = step.lap_ms();
   record.epoch_ms = watch.lap_ms() - record.fidelity_ms;
@@ -331,49 +201,10 @@ void DeviceTrainer::share(EpochRecord& record) {
   }
 }
 
-Evaluation DeviceTrainer::evaluate_labels() {
-  const Targets& t = part_targets_;
-  const core::Labels& labels = input_.targets.labels;
-  const auto accumulator = [&] { return core::MetricAccumulator(input_.metric, labels.task, labels.num_outputs); };
-  std::array<core::MetricAccumulator, 3> sets{accumulator(), accumulator(), accumulator()};
-  double val_loss = 0;
-  const Tensor outputs = executor_->predict().outputs;
-  if (place_.is_last()) {
-    const std::array rows{&t.train, &t.val, &t.test};
-    for (std::size_t i = 0; i < sets.size(); ++i) sets[i].add(outputs, t.labels, *rows[i]);
-    val_loss = task_loss(t, LossSet::kValidation, outputs, nullptr);
-  }
-  if (communicator_ == nullptr) return {sets[0].value(), sets[1].value(), sets[2].value(), val_loss};
-  // A metric may need every vertex's output: that goes to device 0 only, which tells the others what it found.
-  std::vector<double> found{val_loss};
-  for (core::MetricAccumulator& set : sets) {
-    const auto packed =
-        communicator_->gather_text_at_first(place_.is_last() ? to_text(set.pack()) : "", Cause::kEvaluation);
-    set = accumulator();
-    for (const std::string& text : packed) {
-      if (!text.empty()) set.merge_packed(from_text(text));
-    }
-    found.push_back(place_.device() == 0 ? set.value() : 0);
-  }
-  found = communicator_->sum(found, Cause::kEvaluation);
-  return {found[1], found[2], found[3], found[0]};
-}
-
-/// The device with the last layers has all vertices and speaks for all.
-Evaluation DeviceTrainer::evaluate_links() {
-  const Tensor outputs = executor_->predict().outputs;
-  Evaluation e;
-  if (links_ != nullptr) e = links_->evaluate(input_.metric, outputs);
-  if (communicator_ == nullptr) return e;
-  const std::vector<double> found = communicator_->sum(
-      std::vector<double>{e.train_metric, e.val_metric, e.test_metric, e.val_loss}, Cause::kEvaluation);
-  return {found[0], found[1], found[2], found[3]};
-}
-
 void DeviceTrainer::evaluate(EpochRecord& record) {
   Stopwatch watch;
   const Ledger before = communicator_ == nullptr ? Ledger{} : communicator_->ledger();
-  record.evaluation = input_.links == nullptr ? evaluate_labels() : evaluate_links();
+  record.evaluation = task_->evaluate(executor_->predict().outputs);
   record.evaluated = true;
   if (communicator_ != nullptr) {
     constexpr auto kCause = static_cast<std::size_t>(Cause::kEvaluation);
@@ -417,91 +248,28 @@ void DeviceTrainer::remember_weights() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) best_weights_[i].value.copy_from(parameters_[i]->value);
 }
 
-void DeviceTrainer::swap_best_weights() {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) std::swap(parameters_[i]->value, best_weights_[i].value);
-}
-
-std::vector<LabelCounts> DeviceTrainer::labels_on_test() {
-  const core::Labels& labels = input_.targets.labels;
-  if (labels.task != core::Task::kMultiLabel || best_weights_.empty() || labels.num_outputs > kMostClasses) return {};
-  swap_best_weights();
-  const Tensor outputs = executor_->predict().outputs;
-  swap_best_weights();
-  std::vector<double> counts(static_cast<std::size_t>(3 * labels.num_outputs), 0);
-  for (std::size_t i = 0; place_.is_last() && i < part_targets_.test.size(); ++i) {
-    const Index row = part_targets_.test[i];
-    for (Index c = 0; c < labels.num_outputs; ++c) {
-      const bool predicted = outputs.at(row, c) > 0;
-      const bool actual = part_targets_.labels.multi_label[static_cast<std::size_t>(row * labels.num_outputs + c)] != 0;
-      if (predicted || actual)
-        ++counts[static_cast<std::size_t>(3 * c + (predicted && actual ? 0 : predicted ? 1 : 2))];
-    }
-  }
-  if (communicator_ != nullptr) counts = communicator_->sum(counts, Cause::kEvaluation);
-  std::vector<LabelCounts> result;
-  for (std::size_t i = 0; i < counts.size(); i += 3) {
-    result.push_back({static_cast<std::int64_t>(counts[i]), static_cast<std::int64_t>(counts[i + 1]),
-                      static_cast<std::int64_t>(counts[i + 2])});
-  }
-  return result;
-}
-
-/// Of the best weights. They are put in the model's place for one pass, as a resumed run has not seen that epoch.
-Confusion DeviceTrainer::confusion_on_test() {
-  const core::Labels& labels = input_.targets.labels;
-  if (labels.task != core::Task::kClassification || best_weights_.empty() || labels.num_outputs > kMostClasses) {
-    return {};
-  }
-  swap_best_weights();
-  const Tensor outputs = executor_->predict().outputs;
-  swap_best_weights();
-  core::ConfusionMatrix matrix(labels.num_outputs);
-  if (place_.is_last()) matrix.add(outputs, part_targets_.labels.classes, part_targets_.test);
-  Confusion counts(matrix.counts().begin(), matrix.counts().end());
-  if (communicator_ == nullptr) return counts;
-  // Only what is not 0 travels: (place, count).
-  std::vector<double> entries;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] != 0) entries.insert(entries.end(), {static_cast<double>(i), static_cast<double>(counts[i])});
-  }
-  std::fill(counts.begin(), counts.end(), 0);
-  for (const std::string& text : communicator_->gather_text_at_first(to_text(entries), Cause::kEvaluation)) {
-    const std::vector<double> pairs = from_text(text);
-    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-      counts[static_cast<std::size_t>(pairs[i])] += static_cast<std::int64_t>(pairs[i + 1]);
-    }
-  }
-  return counts;
-}
-
-std::vector<PairFigure> DeviceTrainer::figures_of_best() {
-  if (input_.links == nullptr) return {};
-  const bool best = !best_weights_.empty();
-  if (best) swap_best_weights();
-  const Tensor outputs = executor_->predict().outputs;
-  const std::vector<std::string> names = pair_figure_names(input_.options.pairs);
-  std::vector<double> values(2 * names.size(), 0);
-  if (links_ != nullptr) values = links_->figures(outputs);
-  if (best) swap_best_weights();
-  if (communicator_ != nullptr) values = communicator_->sum(values, Cause::kEvaluation);
-  std::vector<PairFigure> figures;
-  for (std::size_t i = 0; i < names.size(); ++i) figures.push_back({names[i], values[i], values[names.size() + i]});
-  return figures;
+/// They are put in the model's place meanwhile, as a resumed run has not seen their epoch. Without any the model stays.
+template <class F>
+void DeviceTrainer::with_best_weights(F&& work) {
+  const auto swap = [&] {
+    for (std::size_t i = 0; i < best_weights_.size(); ++i) std::swap(parameters_[i]->value, best_weights_[i].value);
+  };
+  swap();
+  work();
+  swap();
 }
 
 std::vector<PairFigure> DeviceTrainer::pair_figures() {
   std::vector<PairFigure> figures;
-  arena_.execute([&] { figures = figures_of_best(); });
+  arena_.execute([&] { with_best_weights([&] { figures = task_->pair_figures(executor_->predict().outputs); }); });
   return figures;
 }
 
 Prediction DeviceTrainer::predict(bool embedding) {
   Prediction all;
   arena_.execute([&] {
-    const bool best = !best_weights_.empty();
-    if (best) swap_best_weights();
-    const Prediction own = executor_->predict(embedding);
-    if (best) swap_best_weights();
+    Prediction own;
+    with_best_weights([&] { own = executor_->predict(embedding); });
     all = gather_prediction(communicator_.get(), input_.plan, place_, own);
   });
   return all;
@@ -667,9 +435,14 @@ TrainResult DeviceTrainer::result(Ending ending) {
   r.ending = ending;
   r.best_epoch = best_epoch_;
   r.best = best_;
-  r.confusion = confusion_on_test();
-  r.label_counts = labels_on_test();
-  r.links = figures_of_best();
+  if (!best_weights_.empty() && task_->has_test_figures()) {
+    with_best_weights([&] {
+      const Tensor outputs = executor_->predict().outputs;
+      r.confusion = task_->confusion_on_test(outputs);
+      r.label_counts = task_->label_counts_on_test(outputs);
+      r.links = task_->pair_figures(outputs);
+    });
+  }
   r.epochs = epochs_;
   r.loss = epochs_.empty() ? kUndefined : epochs_.back().loss;
   std::vector<double> times, bytes;

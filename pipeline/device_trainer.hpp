@@ -7,32 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "laminar/core/metrics.hpp"
 #include "laminar/core/optimizer.hpp"
 #include "laminar/core/parallel.hpp"
 #include "laminar/pipeline/checkpoint.hpp"
 #include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/device_task.hpp"
 #include "laminar/pipeline/executor.hpp"
-#include "laminar/pipeline/pair_objective.hpp"
-#include "laminar/pipeline/plan.hpp"
-#include "laminar/pipeline/targets.hpp"
+#include "laminar/pipeline/gradient_sync.hpp"
 #include "laminar/pipeline/train_result.hpp"
+#include "laminar/pipeline/training_input.hpp"
 
 namespace laminar::pipeline {
-
-/// What the devices of a process share.
-struct TrainingInput {
-  layers::ModelOptions model;
-  TrainOptions options;
-  Plan plan;
-  Targets targets;
-  /// For models of pairs, which have no targets; null otherwise.
-  std::shared_ptr<const PairSplit> links;
-  core::Metric metric = core::Metric::kAccuracy;
-  DataSignature signature;
-  /// Numbered as in the file.
-  std::shared_ptr<const core::Graph> graph;
-};
 
 /// One device's share of a training: its layers' parameters and optimiser state, its part's slices. All devices run the
 /// same loop and come to the same decisions, since what those rest on (losses, metrics, a wish to stop) is exchanged.
@@ -68,14 +53,10 @@ class DeviceTrainer {
  private:
   EpochRecord train_epoch(Index done);
   void evaluate(EpochRecord& record);
-  Evaluation evaluate_labels();
-  Evaluation evaluate_links();
-  std::vector<PairFigure> figures_of_best();
   bool is_better(const Evaluation& e) const;
   void remember_weights();
-  void swap_best_weights();
-  Confusion confusion_on_test();
-  std::vector<LabelCounts> labels_on_test();
+  template <class F>
+  void with_best_weights(F&& work);
   bool stop_wanted(const std::atomic<bool>& stop);
   bool patience_is_over() const;
   Ending train_all(const std::vector<std::function<void(const EpochRecord&)>>& observers,
@@ -83,12 +64,9 @@ class DeviceTrainer {
   void restore_feedback(const Checkpoint& checkpoint);
   void write_checkpoint_now();
   TrainResult result(Ending ending);
-  void reduce_layer(Index layer, Cause cause = Cause::kWeights);
-  void reduce_dense(Cause cause = Cause::kWeights);
+  ChunkLoss train_loss(Index epoch) const;
   void measure_fidelity(Index epoch, EpochRecord& record);
-  double clip();
   void share(EpochRecord& record);
-  std::vector<Index> peers(bool all_stages) const;
 
   const TrainingInput& input_;
   DevicePlace place_;
@@ -99,11 +77,8 @@ class DeviceTrainer {
   std::unique_ptr<core::Optimizer> optimizer_;
   std::unique_ptr<Communicator> communicator_;
   std::unique_ptr<Executor> executor_;
-  /// On the last stage: of the part, and of each slice.
-  Targets part_targets_;
-  std::vector<Targets> slice_targets_;
-  /// On the last stage, for models of pairs.
-  std::unique_ptr<PairObjective> links_;
+  std::unique_ptr<DeviceTask> task_;
+  std::unique_ptr<GradientSync> sync_;
   /// The schedule of an epoch whose order never changes.
   std::optional<Schedule> fixed_schedule_;
 

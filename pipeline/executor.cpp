@@ -8,7 +8,6 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/tape.hpp"
-#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
@@ -34,62 +33,27 @@ struct Executor::SliceRun {
   std::vector<Tensor> carried;
   /// Constant carried tensors made again by this stage.
   std::unique_ptr<Recorded> encoder;
+  void clear_state() {
+    x = Tensor();
+    carried.clear();
+  }
 };
 
-CutGraph::CutGraph(partition::Layout the_layout, const core::Graph& whole)
-    : layout(std::move(the_layout)), graph(layout.renumber(whole)) {}
-
-FeatureNeed needs_features(const layers::Model& model, const DevicePlace& place, bool recompute_carried) {
-  if (place.is_first()) return model.has_encoder() ? FeatureNeed::kOwn : FeatureNeed::kOwnAndHalo;
-  return recompute_carried && model.num_carried() > 0 ? FeatureNeed::kOwn : FeatureNeed::kNone;
-}
-
-Features load_device_features(const core::RowSource& source, const layers::Model& model, const CutGraph& cut,
-                              const DevicePlace& place, FeatureNeed need, core::MemoryPool* pool) {
-  if (need == FeatureNeed::kNone) return {};
-  const PartMap map(cut.graph, cut.layout, place.part);
-  std::vector<core::VertexId> ids;
-  const Index rows = need == FeatureNeed::kOwn ? map.own().size() : map.num_rows();
-  for (Index r = 0; r < rows; ++r) ids.push_back(cut.layout.file_ids()[static_cast<std::size_t>(map.vertex_of(r))]);
-  return load_features(source, model.options(), ids, pool);
-}
-
-std::unique_ptr<Executor> Executor::whole(const layers::Model& model, const core::Dataset& data,
-                                          std::shared_ptr<core::MemoryPool> pool) {
-  const auto graph = model_graph(model.options(), data);
-  ExecutorSetup setup;
-  setup.model = &model;
-  setup.place.layer_end = model.num_layers();
-  setup.cut = std::make_shared<CutGraph>(partition::Layout(graph->num_vertices()), *graph);
-  setup.features = load_device_features(data.features(), model, *setup.cut, setup.place,
-                                        needs_features(model, setup.place, false), pool.get());
-  setup.pool = std::move(pool);
-  return std::make_unique<Executor>(std::move(setup));
-}
-
 Executor::Executor(ExecutorSetup setup)
-    : setup_(std::move(setup)), map_(setup_.cut->graph, setup_.cut->layout, setup_.place.part) {
+    : setup_(std::move(setup)),
+      map_(setup_.cut->graph, setup_.cut->layout, setup_.place.part),
+      slices_(*setup_.cut, map_) {
   const partition::Layout& layout = setup_.cut->layout;
-  const core::Graph& graph = setup_.cut->graph;
   ids_.reserve(static_cast<std::size_t>(map_.num_rows()));
   for (Index r = 0; r < map_.num_rows(); ++r) {
     ids_.push_back(layout.file_ids()[static_cast<std::size_t>(map_.vertex_of(r))]);
-  }
-  if (layout.num_chunks() == 1) {
-    slices_.push_back(make_slice(graph, layout, map_, -1));
-    slices_.front().chunk = 0;
-    part_ = &slices_.front();
-  } else {
-    for (Index c = 0; c < layout.num_chunks(); ++c) slices_.push_back(make_slice(graph, layout, map_, c));
-    whole_part_ = std::make_unique<Slice>(make_slice(graph, layout, map_, -1));
-    part_ = whole_part_.get();
   }
   if (setup_.place.num_parts > 1) {
     if (setup_.communicator == nullptr) throw Error("[executor] several parts need a communicator");
     halo_ =
         std::make_unique<Halo>(map_, *setup_.communicator, setup_.place.stage * setup_.place.num_parts, setup_.pool);
   } else {
-    whole_graph_ = std::make_unique<core::Block>(part_->block);
+    whole_graph_ = std::make_unique<core::Block>(slices_.part().block);
   }
   const auto num_layers = static_cast<std::size_t>(setup_.model->num_layers());
   exact_.resize(num_layers);
@@ -101,7 +65,7 @@ Executor::Executor(ExecutorSetup setup)
                                          setup_.pool, std::uint8_t{1});
   }
   for (Index l = setup_.place.layer_begin; l < setup_.place.layer_end; ++l) {
-    exact_[l] = std::make_unique<ExactTable>(map_, slices_, l, halo_.get(), setup_.pool);
+    exact_[l] = std::make_unique<ExactTable>(map_, slices_.chunks(), l, halo_.get(), setup_.pool);
     if (with_history()) {
       history_[l] = std::make_unique<HistoryTable>(map_, ids_, setup_.history, l, halo_.get(), setup_.pool);
     }
@@ -126,7 +90,7 @@ bool Executor::sends_carried() const { return setup_.model->num_carried() > 0 &&
 
 core::TapeContext Executor::context(Index layer) const {
   // A device that holds the whole graph as one slice needs no exchange; its layers may project before they aggregate.
-  const bool alone = halo_ == nullptr && slices_.size() == 1;
+  const bool alone = halo_ == nullptr && slices().size() == 1;
   return {.pool = setup_.pool,
           .dtype = setup_.model->options().precision,
           .layer = static_cast<std::uint64_t>(layer),
@@ -151,6 +115,15 @@ State Executor::features_of(Tape& tape, const Slice& slice) const {
   const Tensor x = all ? f.dense : f.dense.slice_rows(slice.rows.begin, slice.rows.end);
   const bool same_always = !tape.context().training || setup_.model->options().input_dropout == 0;
   return {same_always ? tape.permanent_input(x) : tape.input(x, false), {}, 0};
+}
+
+/// What layer `layer` starts from.
+State Executor::input_of(Tape& tape, const SliceRun& run, const Slice& slice, Index layer) const {
+  if (layer == 0) return features_of(tape, slice);
+  State in;
+  in.x = tape.input(run.x, true);
+  for (const Tensor& t : run.carried) in.carried.push_back(tape.input(t, true));
+  return in;
 }
 
 void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
@@ -218,15 +191,15 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
     if (halo != nullptr) halo->begin_epoch();
   }
   if (halo_ != nullptr && setup_.halo.samples()) halo_->sample(setup_.halo.rate, seed, epoch, ids_);
-  std::vector<SliceRun> runs(slices_.size());
+  std::vector<SliceRun> runs(slices().size());
   for (SliceRun& run : runs) run.layers.resize(num_layers);
-  std::vector<std::size_t> backwards_left(num_layers, slices_.size());
+  std::vector<std::size_t> backwards_left(num_layers, slices().size());
   const Communicator* communicator = setup_.communicator;
   Stopwatch watch;
   double now = 0;
   for (const Step& step : steps) {
     SliceRun& run = runs[static_cast<std::size_t>(step.chunk)];
-    const Slice& slice = slices_[static_cast<std::size_t>(step.chunk)];
+    const Slice& slice = slices()[static_cast<std::size_t>(step.chunk)];
     StepSpan span{step, now, 0, 0, 0};
     const double waited = communicator == nullptr ? 0 : communicator->wait_ms();
     const double sent = communicator == nullptr ? 0 : communicator->send_ms();
@@ -323,7 +296,7 @@ void Executor::end_stage(SliceRun& run, const Slice& slice, Cause cause) {
 double Executor::run_exact(std::uint64_t seed, Index epoch, const ChunkLoss& loss) {
   const DevicePlace& place = setup_.place;
   // As one slice, whatever its chunks are.
-  Slice slice = *part_;
+  Slice slice = slices_.part();
   slice.chunk = -1;
   seed_ = seed;
   epoch_ = epoch;
@@ -370,16 +343,9 @@ void Executor::publish(SliceRun& run, const Slice& slice, Index layer) {
   core::TapeContext context = training_context(layer);
   context.record = false;
   Tape tape(context);
-  State in;
-  if (layer == 0) {
-    in = features_of(tape, slice);
-  } else {
-    in.x = tape.input(run.x, true);
-    for (const Tensor& t : run.carried) in.carried.push_back(tape.input(t, true));
-  }
   exchange_->begin({DeviceExchange::Mode::kPublish, &slice, layer, Cause::kHaloForward, &tape.context()});
   try {
-    setup_.model->forward(layer, tape, slice.block, std::move(in));
+    setup_.model->forward(layer, tape, slice.block, input_of(tape, run, slice, layer));
   } catch (const Published&) {
     return;
   }
@@ -388,21 +354,16 @@ void Executor::publish(SliceRun& run, const Slice& slice, Index layer) {
 void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode) {
   auto recorded = std::make_unique<Recorded>(Recorded{Tape(training_context(layer)), {}, {}});
   Tape& tape = recorded->tape;
-  if (layer == 0) {
-    recorded->in = features_of(tape, slice);
-  } else {
-    recorded->in.x = tape.input(std::exchange(run.x, Tensor()), true);
-    for (Tensor& t : run.carried) recorded->in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
-  }
+  recorded->in = input_of(tape, run, slice, layer);
+  run.clear_state();
   const Cause cause = exact_pass_ ? Cause::kEvaluation : Cause::kHaloForward;
-  const Slice& reader = reads_in_place(layer, mode) ? table_slice(slice) : slice;
+  const Slice& reader = reads_in_place(layer, mode) ? slices_.reading_table(slice) : slice;
   exchange_->begin({mode, &reader, layer, cause, &tape.context()});
   recorded->out = setup_.model->forward(layer, tape, reader.block, recorded->in);
   recorded->learnt_sources = exchange_->kind() == DeviceExchange::Kind::kLearnt;
   if (recorded->learnt_sources && mode == DeviceExchange::Mode::kHistory) history_[layer]->recorded(tape);
   if (recorded->learnt_sources && !exact_pass_) check_sampled(tape, layer);
   run.x = tape.value(recorded->out.x);
-  run.carried.clear();
   for (const Var v : recorded->out.carried) run.carried.push_back(tape.value(v));
   // The state lives on in `run` and in the next tape; this one keeps only what its own backward reads.
   tape.finish_forward({});
@@ -410,20 +371,11 @@ void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExc
 }
 
 /// Where the gradient is pulled, no tape keeps source rows, so they can be read where they stand, and no chunk copies
-/// those that it reads. Blocks over the whole table carry a transpose with a row for
-/// each vertex: only if those of all chunks are no larger than the table.
+/// those that it reads. Blocks over the whole table carry a transpose with a row for each vertex: only if those of all
+/// chunks are no larger than the table.
 bool Executor::reads_in_place(Index layer, DeviceExchange::Mode mode) const {
   return mode == DeviceExchange::Mode::kHistory && history_[layer]->pulls() &&
          2 * setup_.cut->layout.num_chunks() <= history_[layer]->width();
-}
-
-const Slice& Executor::table_slice(const Slice& slice) {
-  table_slices_.resize(slices_.size());
-  auto& made = table_slices_[static_cast<std::size_t>(slice.chunk)];
-  if (made == nullptr) {
-    made = std::make_unique<Slice>(make_table_slice(setup_.cut->graph, setup_.cut->layout, slice));
-  }
-  return *made;
 }
 
 double Executor::loss_of(SliceRun& run, const Slice& slice, const ChunkLoss& loss) {
@@ -445,7 +397,7 @@ void Executor::backward_to_sources(SliceRun& run, const Slice& slice, Index laye
   // The history runs the tape down itself.
   if (!exact_pass_ && with_history() && recorded.learnt_sources) return;
   tape.backward_to_sources();
-  if (exact_pass_ || slices_.size() == 1 || !recorded.learnt_sources) return;
+  if (exact_pass_ || slices().size() == 1 || !recorded.learnt_sources) return;
   exact_[layer]->add_gradient(slice, tape.take_source_gradient());
 }
 
@@ -460,7 +412,7 @@ void Executor::backward_rest(SliceRun& run, const Slice& slice, Index layer) {
     tape.backward_from_sources(history_[layer]->backward(slice, tape, whole_graph_.get()));
   } else if (with_stale_halos()) {
     tape.backward_from_sources(stale_[layer]->pass_back(slice, tape.take_source_gradient()));
-  } else if (slices_.size() == 1) {
+  } else if (slices().size() == 1) {
     tape.backward_from_sources(exact_[layer]->pass_back(slice, tape.take_source_gradient()));
   } else {
     tape.backward_from_sources(exact_[layer]->take_gradient(slice));
@@ -484,7 +436,7 @@ Prediction Executor::predict(bool embedding) { return exact_forward(false, Devic
 Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, bool embedding) {
   const layers::Model& model = *setup_.model;
   const DevicePlace& place = setup_.place;
-  const Slice& slice = *part_;
+  const Slice& slice = slices_.part();
   const Cause cause = training ? Cause::kHaloForward : Cause::kEvaluation;
   if (statistics_ != nullptr) statistics_->evaluating(!training);
   const auto context_of = [&](Index layer) {
@@ -504,19 +456,13 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
   }
   for (Index l = place.layer_begin; l < place.layer_end; ++l) {
     Tape tape(context_of(l));
-    State in;
-    if (l == 0) {
-      in = features_of(tape, slice);
-    } else {
-      in.x = tape.input(std::exchange(run.x, Tensor()), true);
-      for (Tensor& t : run.carried) in.carried.push_back(tape.input(std::exchange(t, Tensor()), true));
-    }
+    State in = input_of(tape, run, slice, l);
+    run.clear_state();
     exchange_->begin({mode, &slice, l, cause, &tape.context()});
     Var read;
     const State out = model.forward(l, tape, slice.block, std::move(in), embedding ? &read : nullptr);
     run.x = tape.value(out.x);
     if (read && !tape.is_sparse(read)) result.embedding = tape.value(read);
-    run.carried.clear();
     for (const Var v : out.carried) run.carried.push_back(tape.value(v));
   }
   if (!place.is_last()) {

@@ -6,35 +6,15 @@
 #include <vector>
 
 #include "laminar/layers/model.hpp"
+#include "laminar/pipeline/cut_graph.hpp"
 #include "laminar/pipeline/device_exchange.hpp"
+#include "laminar/pipeline/device_place.hpp"
+#include "laminar/pipeline/part_slices.hpp"
 #include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/stage_statistics.hpp"
 #include "laminar/pipeline/step_span.hpp"
 
 namespace laminar::pipeline {
-
-/// Which part of the work a device has.
-struct DevicePlace {
-  Index stage = 0;
-  Index num_stages = 1;
-  Index part = 0;
-  Index num_parts = 1;
-  /// Layers of the stage.
-  Index layer_begin = 0;
-  Index layer_end = 0;
-  Index device() const { return stage * num_parts + part; }
-  bool is_first() const { return stage == 0; }
-  bool is_last() const { return stage == num_stages - 1; }
-};
-
-/// The graph as it is cut; shared by the devices of a process.
-struct CutGraph {
-  partition::Layout layout;
-  /// Renumbered by the layout.
-  core::Graph graph;
-  /// Cuts `graph`, numbered as in the file.
-  CutGraph(partition::Layout layout, const core::Graph& graph);
-};
 
 /// What an executor is made of; all pointers but `communicator` (null on one device) are set, and outlive it.
 struct ExecutorSetup {
@@ -73,10 +53,6 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// One device with the whole graph, in the file's order.
-  static std::unique_ptr<Executor> whole(const layers::Model& model, const core::Dataset& data,
-                                         std::shared_ptr<core::MemoryPool> pool);
-
   /// One pass over `steps` with the dropout masks of (seed, epoch). Returns the sum of the slices' losses.
   /// `layer_done(l)` is called when the last backward of layer l has run, so that its gradients can travel.
   double run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkOrder& order,
@@ -103,7 +79,7 @@ class Executor {
 
   const DevicePlace& place() const { return setup_.place; }
   const PartMap& map() const { return map_; }
-  const std::vector<Slice>& slices() const { return slices_; }
+  const std::vector<Slice>& slices() const { return slices_.chunks(); }
   const Features& features() const { return setup_.features; }
   HistoryTable* history(Index layer) { return history_[static_cast<std::size_t>(layer)].get(); }
   StaleHalo* stale_halo(Index layer) { return stale_[static_cast<std::size_t>(layer)].get(); }
@@ -121,8 +97,8 @@ class Executor {
   DeviceExchange::Mode training_mode() const;
   void check_sampled(const core::Tape& tape, Index layer) const;
   bool reads_in_place(Index layer, DeviceExchange::Mode mode) const;
-  const Slice& table_slice(const Slice& slice);
   layers::State features_of(core::Tape& tape, const Slice& slice) const;
+  layers::State input_of(core::Tape& tape, const SliceRun& run, const Slice& slice, Index layer) const;
   void receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
   void send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
   void recompute_carried(SliceRun& run, const Slice& slice);
@@ -139,12 +115,7 @@ class Executor {
   PartMap map_;
   /// File id of each table row.
   std::vector<core::VertexId> ids_;
-  std::vector<Slice> slices_;
-  /// The whole part as one slice; slices_.front() if there is one chunk.
-  const Slice* part_ = nullptr;
-  std::unique_ptr<Slice> whole_part_;
-  /// Slices whose sources are the whole table, as they are needed.
-  std::vector<std::unique_ptr<Slice>> table_slices_;
+  PartSlices slices_;
   std::unique_ptr<core::Block> whole_graph_;
   std::unique_ptr<Halo> halo_;
   std::vector<std::unique_ptr<ExactTable>> exact_;
@@ -163,13 +134,5 @@ class Executor {
   double loss_ms_ = 0;
   std::size_t live_tape_bytes_ = 0;
 };
-
-/// Whether a device needs input features, and of which rows: none, its own, or its halo's too.
-enum class FeatureNeed : std::uint8_t { kNone, kOwn, kOwnAndHalo };
-FeatureNeed needs_features(const layers::Model& model, const DevicePlace& place, bool recompute_carried);
-
-/// Features as `need` says, of the part that `place` names.
-Features load_device_features(const core::RowSource& source, const layers::Model& model, const CutGraph& cut,
-                              const DevicePlace& place, FeatureNeed need, core::MemoryPool* pool);
 
 }  // namespace laminar::pipeline

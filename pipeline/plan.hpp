@@ -6,7 +6,10 @@
 
 #include "laminar/core/dataset.hpp"
 #include "laminar/layers/model.hpp"
-#include "laminar/pipeline/executor.hpp"
+#include "laminar/pipeline/chunk_order.hpp"
+#include "laminar/pipeline/cut_graph.hpp"
+#include "laminar/pipeline/device_place.hpp"
+#include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/train_options.hpp"
 
 namespace laminar::pipeline {

@@ -10,6 +10,7 @@
 #include "laminar/core/parallel.hpp"
 #include "laminar/core/rows.hpp"
 #include "laminar/layers/registry.hpp"
+#include "laminar/pipeline/device_features.hpp"
 #include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 

@@ -6,15 +6,12 @@
 #include <sstream>
 #include <stdexcept>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
+#include "laminar/apps/child_programs.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/tests/support/datasets.hpp"
-
-extern char** environ;
 
 namespace laminar::apps::test {
 
@@ -62,29 +59,9 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
   ++count;
   out_ = folder / ("out." + std::to_string(count));
   err_ = folder / ("err." + std::to_string(count));
-  std::vector<std::string> copies = words;
-  if (copies.front().front() != '/') copies.front() = std::string(LAMINAR_BIN_DIR) + "/" + copies.front();
-  std::vector<char*> argv;
-  for (std::string& word : copies) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  ::posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  // Whoever runs the tests may ignore signals, and programs inherit that.
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  ::posix_spawnattr_setsigdefault(&attributes, &signals);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  const int failed = ::posix_spawn(&pid_, argv.front(), &actions, &attributes, argv.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error("can't start " + copies.front());
+  std::vector<std::string> command = words;
+  if (command.front().front() != '/') command.front() = std::string(LAMINAR_BIN_DIR) + "/" + command.front();
+  pid_ = apps::start_program(command, out_, err_, apps::ProcessGroup::kInherited);
 }
 
 Process::~Process() {

@@ -374,9 +374,6 @@ TEST_CASE("metrics are told apart") {
   CHECK(higher_is_better(Metric::kR2));
   CHECK_FALSE(higher_is_better(Metric::kRmse));
   CHECK_FALSE(higher_is_better(Metric::kMae));
-  CHECK(is_of_pairs(Metric::kHits50));
-  CHECK(is_of_pairs(Metric::kRocAuc));
-  CHECK_FALSE(is_of_pairs(Metric::kAccuracy));
   for (const Metric m : {Metric::kMrr, Metric::kHits10}) {
     CHECK_THROWS_AS(MetricAccumulator(m, Task::kClassification, 2), UsageError);
     CHECK_THROWS_AS(MetricAccumulator(m, Task::kRegression, 2), UsageError);

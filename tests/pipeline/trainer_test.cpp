@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/pipeline/device_features.hpp"
 #include "laminar/pipeline/executor.hpp"
 #include "laminar/tests/support/datasets.hpp"
 #include "laminar/tests/support/temporary_folder.hpp"
@@ -24,6 +25,19 @@ TrainOptions short_options(core::Index epochs = 40) {
   o.epochs = epochs;
   o.threads = 2;
   return o;
+}
+
+/// One device with the whole graph, in the file's order.
+std::unique_ptr<pipeline::Executor> whole_graph_executor(const layers::Model& model, const core::Dataset& data,
+                                                         std::shared_ptr<core::MemoryPool> pool) {
+  pipeline::ExecutorSetup setup;
+  setup.model = &model;
+  setup.place.layer_end = model.num_layers();
+  setup.cut = std::make_shared<pipeline::CutGraph>(partition::Layout(data.graph()->num_vertices()), *data.graph());
+  setup.features = pipeline::load_device_features(data.features(), model, *setup.cut, setup.place,
+                                                  pipeline::needs_features(model, setup.place, false), pool.get());
+  setup.pool = std::move(pool);
+  return std::make_unique<pipeline::Executor>(std::move(setup));
 }
 
 bool same_weights(const std::vector<core::NamedTensor>& a, const std::vector<core::NamedTensor>& b) {
@@ -234,7 +248,7 @@ TEST_CASE("the model of a checkpoint predicts what the best epoch did") {
   const TrainResult r = trainer.run();
   const layers::Model model = pipeline::make_model(trainer.checkpoint());
   const auto pool = core::MemoryPool::create();
-  const pipeline::Prediction p = pipeline::Executor::whole(model, *data, pool)->predict(true);
+  const pipeline::Prediction p = whole_graph_executor(model, *data, pool)->predict(true);
   core::MetricAccumulator accuracy(core::Metric::kAccuracy, core::Task::kClassification, 3);
   accuracy.add(p.outputs, data->labels(), data->split("random").test);
   CHECK(accuracy.value() == r.best.test_metric);
@@ -249,7 +263,7 @@ TEST_CASE("after the first epoch nothing proportional to the graph comes from th
       const auto pool = core::MemoryPool::create();
       layers::Model model(options, data->schema(), pool.get());
       model.initialize(1);
-      const auto executor = pipeline::Executor::whole(model, *data, pool);
+      const auto executor = whole_graph_executor(model, *data, pool);
       const std::vector<pipeline::Step> steps = {{pipeline::Step::Kind::kForward, 0, 0, model.num_layers()},
                                                  {pipeline::Step::Kind::kBackward, 0, 0, model.num_layers()}};
       const auto epoch = [&](core::Index e) {

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "laminar/core/metrics.hpp"
+#include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/pair_split.hpp"
+#include "laminar/pipeline/plan.hpp"
+#include "laminar/pipeline/targets.hpp"
+#include "laminar/pipeline/train_options.hpp"
+
+namespace laminar::pipeline {
+
+/// What the devices of a process share.
+struct TrainingInput {
+  layers::ModelOptions model;
+  TrainOptions options;
+  Plan plan;
+  Targets targets;
+  /// For models of pairs, which have no targets; null otherwise.
+  std::shared_ptr<const PairSplit> links;
+  core::Metric metric = core::Metric::kAccuracy;
+  DataSignature signature;
+  /// Numbered as in the file.
+  std::shared_ptr<const core::Graph> graph;
+};
+
+}  // namespace laminar::pipeline
