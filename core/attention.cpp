@@ -144,13 +144,11 @@ class AttentionNode final : public AggregationNode {
       AttentionScratch<T> scratch;
       std::vector<T> kept_row(static_cast<std::size_t>(heads_ * kAttentionKept));
       for (Index i = row_begin; i < row_end; ++i) {
-        const EdgeId first = a_->offsets[i];
-        const Index count = a_->offsets[i + 1] - first;
-        const std::int32_t* in = a_->sources.data() + first;
-        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), scratch.masks);
+        const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+        if (masks_.active()) masks_.of_row(i, in.span(), scratch.masks);
         T* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
-        attention_weights(s, t + i * heads_, heads_, slope, in, count, scratch, k);
-        gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, count, scratch);
+        attention_weights(s, t + i * heads_, heads_, slope, in, scratch, k);
+        gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, scratch);
       }
     });
   }
@@ -196,13 +194,11 @@ class AttentionNode final : public AggregationNode {
       AttentionScratch<T> scratch;
       std::vector<T> sum(static_cast<std::size_t>(d));
       for (Index j = source_begin; j < source_end; ++j) {
-        const EdgeId first = transposed.offsets[j];
-        const Index count = transposed.offsets[j + 1] - first;
-        const std::int32_t* targets = transposed.rows.data() + first;
-        if (masks_.active()) masks_.of_source(j, std::span(targets, static_cast<std::size_t>(count)), scratch.masks);
-        attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, count, scratch);
+        const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
+        if (masks_.active()) masks_.of_source(j, targets.span(), scratch.masks);
+        attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, scratch);
         if (dz != nullptr) {
-          gather_heads(sum.data(), nullptr, g, heads_, width, targets, count, scratch);
+          gather_heads(sum.data(), nullptr, g, heads_, width, targets, scratch);
           for (Index c = 0; c < d; ++c) dz[j * d + c] = (sinks.rows.accumulate ? dz[j * d + c] : T(0)) + sum[c];
         }
         if (ds == nullptr) continue;

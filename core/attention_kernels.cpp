@@ -10,8 +10,6 @@
 namespace laminar::core {
 namespace {
 
-constexpr Index kPrefetchAhead = 8;
-
 /// f with a constant for the numbers of heads that are usual, which makes its loops over heads vector instructions; 0
 /// stands for any other.
 template <class F>
@@ -37,8 +35,9 @@ LAMINAR_INLINE void exponentials(T* values, Index count) {
 
 template <class T, Index kHeads>
 LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_scores, Index any_heads, T slope,
-                                     const std::int32_t* sources, Index count, AttentionScratch<T>& scratch, T* kept) {
+                                     const RowIndices& sources, AttentionScratch<T>& scratch, T* kept) {
   const Index heads = kHeads > 0 ? kHeads : any_heads;
+  const Index count = sources.count;
   T* scores = scratch.exponents.data();
   T* weights = scratch.weights.data();
   T* positive = scratch.positive.data();
@@ -49,6 +48,7 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   std::fill_n(totals, heads, 0.0);
   std::fill_n(positive_totals, heads, 0.0);
   for (Index e = 0; e < count; ++e) {
+    fetch_ahead(source_scores, heads, heads, sources, e);
     const T* source = source_scores + sources[e] * heads;
     LAMINAR_LANES
     for (Index h = 0; h < heads; ++h) {
@@ -93,8 +93,8 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
 
 template <class T>
 LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, Index heads, T slope,
-                                const std::int32_t* sources, Index count, AttentionScratch<T>& scratch, T* kept) {
-  const auto size = static_cast<std::size_t>(count * heads);
+                                const RowIndices& sources, AttentionScratch<T>& scratch, T* kept) {
+  const auto size = static_cast<std::size_t>(sources.count * heads);
   scratch.weights.resize(size);
   scratch.positive.resize(size);
   scratch.exponents.resize(size);
@@ -102,16 +102,15 @@ LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, 
   scratch.totals.resize(static_cast<std::size_t>(heads));
   scratch.positive_totals.resize(static_cast<std::size_t>(heads));
   with_heads(heads, [&]<Index kHeads>() LAMINAR_INLINE_LAMBDA {
-    weights_of_heads<T, kHeads>(source_scores, target_scores, heads, slope, sources, count, scratch, kept);
+    weights_of_heads<T, kHeads>(source_scores, target_scores, heads, slope, sources, scratch, kept);
   });
 }
 
 /// dots[e, h] = <z, x[indices[e]]>_h, by a tree of sums over kWidth columns.
 template <class T, Index kWidth>
-LAMINAR_INLINE void head_dots_of_width(T* dots, const T* z, const T* x, Index heads, const std::int32_t* indices,
-                                       Index count) {
-  for (Index e = 0; e < count; ++e) {
-    if (e + kPrefetchAhead < count) __builtin_prefetch(x + indices[e + kPrefetchAhead] * heads * kWidth);
+LAMINAR_INLINE void head_dots_of_width(T* dots, const T* z, const T* x, Index heads, const RowIndices& indices) {
+  for (Index e = 0; e < indices.count; ++e) {
+    fetch_ahead(x, heads * kWidth, heads * kWidth, indices, e);
     const T* row = x + indices[e] * heads * kWidth;
     for (Index h = 0; h < heads; ++h) {
       T lanes[kWidth];
@@ -125,12 +124,12 @@ LAMINAR_INLINE void head_dots_of_width(T* dots, const T* z, const T* x, Index he
 }
 
 template <class T>
-LAMINAR_INLINE void head_dots(T* dots, const T* z, const T* x, Index heads, Index width, const std::int32_t* indices,
-                              Index count) {
-  if (width == 4) return head_dots_of_width<T, 4>(dots, z, x, heads, indices, count);
-  if (width == 8) return head_dots_of_width<T, 8>(dots, z, x, heads, indices, count);
-  if (width == 16) return head_dots_of_width<T, 16>(dots, z, x, heads, indices, count);
-  for (Index e = 0; e < count; ++e) {
+LAMINAR_INLINE void head_dots(T* dots, const T* z, const T* x, Index heads, Index width, const RowIndices& indices) {
+  if (width == 4) return head_dots_of_width<T, 4>(dots, z, x, heads, indices);
+  if (width == 8) return head_dots_of_width<T, 8>(dots, z, x, heads, indices);
+  if (width == 16) return head_dots_of_width<T, 16>(dots, z, x, heads, indices);
+  for (Index e = 0; e < indices.count; ++e) {
+    fetch_ahead(x, heads * width, heads * width, indices, e);
     for (Index h = 0; h < heads; ++h) {
       dots[e * heads + h] = dot(z + h * width, x + (indices[e] * heads + h) * width, width);
     }
@@ -139,9 +138,9 @@ LAMINAR_INLINE void head_dots(T* dots, const T* z, const T* x, Index heads, Inde
 
 template <class T, Index kHeads>
 LAMINAR_INLINE void source_weights_of_heads(const T* source_scores, const AttentionTargets<T>& of, Index any_heads,
-                                            T slope, const std::int32_t* targets, Index count,
-                                            AttentionScratch<T>& scratch) {
+                                            T slope, const RowIndices& targets, AttentionScratch<T>& scratch) {
   const Index heads = kHeads > 0 ? kHeads : any_heads;
+  const Index count = targets.count;
   T* exponents = scratch.exponents.data();
   T* weights = scratch.weights.data();
   T* means = scratch.means.data();
@@ -150,6 +149,9 @@ LAMINAR_INLINE void source_weights_of_heads(const T* source_scores, const Attent
   double* totals = scratch.totals.data();
   std::fill_n(totals, heads, 0.0);
   for (Index e = 0; e < count; ++e) {
+    fetch_ahead(of.scores, heads, heads, targets, e);
+    fetch_ahead(of.kept, heads * kAttentionKept, heads * kAttentionKept, targets, e);
+    fetch_ahead(of.means, heads, heads, targets, e);
     const T* target = of.scores + targets[e] * heads;
     const T* kept = of.kept + targets[e] * heads * kAttentionKept;
     const T* mean = of.means + targets[e] * heads;
@@ -188,33 +190,29 @@ LAMINAR_INLINE void source_weights_of_heads(const T* source_scores, const Attent
 
 template <class T>
 LAMINAR_INLINE void source_weights_any(const T* source_scores, const T* z, const AttentionTargets<T>& of, Index heads,
-                                       Index width, T slope, const std::int32_t* targets, Index count,
-                                       AttentionScratch<T>& scratch) {
-  const auto size = static_cast<std::size_t>(count * heads);
+                                       Index width, T slope, const RowIndices& targets, AttentionScratch<T>& scratch) {
+  const auto size = static_cast<std::size_t>(targets.count * heads);
   scratch.weights.resize(size);
   scratch.exponents.resize(size);
   scratch.means.resize(size);
   scratch.slopes.resize(size);
   scratch.dots.resize(size);
   scratch.totals.resize(static_cast<std::size_t>(heads));
-  head_dots(scratch.dots.data(), z, of.gradients, heads, width, targets, count);
+  head_dots(scratch.dots.data(), z, of.gradients, heads, width, targets);
   with_heads(heads, [&]<Index kHeads>() LAMINAR_INLINE_LAMBDA {
-    source_weights_of_heads<T, kHeads>(source_scores, of, heads, slope, targets, count, scratch);
+    source_weights_of_heads<T, kHeads>(source_scores, of, heads, slope, targets, scratch);
   });
 }
 
 /// Columns [0, kTile) of `x` and `y`, which hold the heads from `weights` on, kWidth columns each; sums stay in
 /// registers over all edges.
 template <class T, Index kTile, Index kWidth, bool kBoth>
-LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index stride, const std::int32_t* indices,
-                                      const T* weights, const T* positive, Index heads, Index count) {
+LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index stride, const RowIndices& indices,
+                                      const T* weights, const T* positive, Index heads) {
   T sum[kTile] = {};
   T sum_positive[kTile] = {};
-  for (Index e = 0; e < count; ++e) {
-    if (e + kPrefetchAhead < count) {
-      const T* ahead = x + indices[e + kPrefetchAhead] * stride;
-      for (Index c = 0; c < kTile; c += static_cast<Index>(64 / sizeof(T))) __builtin_prefetch(ahead + c);
-    }
+  for (Index e = 0; e < indices.count; ++e) {
+    fetch_ahead(x, kTile, stride, indices, e);
     const T* row = x + indices[e] * stride;
     for (Index h = 0; h < kTile / kWidth; ++h) {
       const T w = weights[e * heads + h];
@@ -233,7 +231,7 @@ LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index str
 
 template <class T, bool kBoth>
 LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index heads, Index width,
-                                     const std::int32_t* indices, Index count, const AttentionScratch<T>& scratch) {
+                                     const RowIndices& indices, const AttentionScratch<T>& scratch) {
   // Eight vectors of 32 bytes for both sums, which every x86-64 with AVX has room for.
   constexpr Index kTile = 32;
   const Index d = heads * width;
@@ -244,7 +242,7 @@ LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index head
     for (; c + kSize <= d; c += kSize) {
       const Index head = c / width;
       gather_heads_tile<T, kSize, kWidth, kBoth>(y + c, kBoth ? y_positive + c : nullptr, x + c, d, indices,
-                                                 weights + head, positive + head, heads, count);
+                                                 weights + head, positive + head, heads);
     }
   };
   // Tiles hold whole heads, or one head whole tiles; the rest goes column by column.
@@ -265,11 +263,11 @@ LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index head
 
 template <class T>
 LAMINAR_INLINE void gather_heads_either(T* y, T* y_positive, const T* x, Index heads, Index width,
-                                        const std::int32_t* indices, Index count, const AttentionScratch<T>& scratch) {
+                                        const RowIndices& indices, const AttentionScratch<T>& scratch) {
   if (y_positive != nullptr) {
-    gather_heads_any<T, true>(y, y_positive, x, heads, width, indices, count, scratch);
+    gather_heads_any<T, true>(y, y_positive, x, heads, width, indices, scratch);
   } else {
-    gather_heads_any<T, false>(y, y_positive, x, heads, width, indices, count, scratch);
+    gather_heads_any<T, false>(y, y_positive, x, heads, width, indices, scratch);
   }
 }
 
@@ -277,40 +275,40 @@ LAMINAR_INLINE void gather_heads_either(T* y, T* y_positive, const T* x, Index h
 
 LAMINAR_MULTIVERSION
 void attention_weights(const float* source_scores, const float* target_scores, Index heads, float slope,
-                       const std::int32_t* sources, Index count, AttentionScratch<float>& scratch, float* kept) {
-  weights_any(source_scores, target_scores, heads, slope, sources, count, scratch, kept);
+                       const RowIndices& sources, AttentionScratch<float>& scratch, float* kept) {
+  weights_any(source_scores, target_scores, heads, slope, sources, scratch, kept);
 }
 
 LAMINAR_MULTIVERSION
 void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
-                       const std::int32_t* sources, Index count, AttentionScratch<double>& scratch, double* kept) {
-  weights_any(source_scores, target_scores, heads, slope, sources, count, scratch, kept);
+                       const RowIndices& sources, AttentionScratch<double>& scratch, double* kept) {
+  weights_any(source_scores, target_scores, heads, slope, sources, scratch, kept);
 }
 
 LAMINAR_MULTIVERSION
 void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<float>& of,
-                              Index heads, Index width, float slope, const std::int32_t* targets, Index count,
+                              Index heads, Index width, float slope, const RowIndices& targets,
                               AttentionScratch<float>& scratch) {
-  source_weights_any(source_scores, z, of, heads, width, slope, targets, count, scratch);
+  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
 }
 
 LAMINAR_MULTIVERSION
 void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
-                              Index heads, Index width, double slope, const std::int32_t* targets, Index count,
+                              Index heads, Index width, double slope, const RowIndices& targets,
                               AttentionScratch<double>& scratch) {
-  source_weights_any(source_scores, z, of, heads, width, slope, targets, count, scratch);
+  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
 }
 
 LAMINAR_MULTIVERSION
-void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const std::int32_t* indices,
-                  Index count, const AttentionScratch<float>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, count, scratch);
+void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<float>& scratch) {
+  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
 }
 
 LAMINAR_MULTIVERSION
-void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const std::int32_t* indices,
-                  Index count, const AttentionScratch<double>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, count, scratch);
+void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<double>& scratch) {
+  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
 }
 
 }  // namespace laminar::core

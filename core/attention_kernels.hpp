@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "laminar/core/types.hpp"
+#include "laminar/core/gather.hpp"
 
 /// The kernels of attention (attention.cpp), for one row; serial, vectorised over heads and columns. Numbers of an edge
 /// and head stand at e * heads + h. The order of every sum is fixed, so results don't depend on the instruction set.
@@ -29,9 +29,9 @@ inline constexpr Index kAttentionKept = 3;
 /// score_eh = leaky(source_scores[sources[e], h] + target_scores[h]), alpha = softmax of it over the edges, into
 /// scratch.weights (times masks), scratch.positive, and kept [3, heads].
 void attention_weights(const float* source_scores, const float* target_scores, Index heads, float slope,
-                       const std::int32_t* sources, Index count, AttentionScratch<float>& scratch, float* kept);
+                       const RowIndices& sources, AttentionScratch<float>& scratch, float* kept);
 void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
-                       const std::int32_t* sources, Index count, AttentionScratch<double>& scratch, double* kept);
+                       const RowIndices& sources, AttentionScratch<double>& scratch, double* kept);
 
 /// One source's side of the backward: what its out-edges need, in the arrays of their targets i.
 template <class T>
@@ -48,17 +48,17 @@ struct AttentionTargets {
 /// = sum over e of leaky'(score_eh) alpha_eh (mask_eh <dy_i, z>_h - c_ih). The difference is taken edge by edge: in a
 /// sum of each term it would cancel digits away.
 void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<float>& of,
-                              Index heads, Index width, float slope, const std::int32_t* targets, Index count,
+                              Index heads, Index width, float slope, const RowIndices& targets,
                               AttentionScratch<float>& scratch);
 void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
-                              Index heads, Index width, double slope, const std::int32_t* targets, Index count,
+                              Index heads, Index width, double slope, const RowIndices& targets,
                               AttentionScratch<double>& scratch);
 
 /// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c], and y_positive likewise from scratch.positive; h
 /// of `heads`, c of `width`, rows of x one after the other. Null y_positive: left out.
-void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const std::int32_t* indices,
-                  Index count, const AttentionScratch<float>& scratch);
-void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const std::int32_t* indices,
-                  Index count, const AttentionScratch<double>& scratch);
+void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<float>& scratch);
+void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<double>& scratch);
 
 }  // namespace laminar::core

@@ -137,10 +137,8 @@ void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate
     parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
       std::vector<T> values;
       for (Index r = begin; r < end; ++r) {
-        const EdgeId first = x.offsets()[r];
-        const Index count = x.offsets()[r + 1] - first;
-        values.assign(x.values().begin() + first, x.values().begin() + first + count);
-        gather_row(c + r * d, b, d, d, x.columns().data() + first, values.data(), count, accumulate);
+        values.assign(x.values().begin() + x.offsets()[r], x.values().begin() + x.offsets()[r + 1]);
+        gather_row(c + r * d, b, d, d, row_indices(x.offsets(), x.columns(), r), values.data(), accumulate);
       }
     });
   });
@@ -156,12 +154,12 @@ void add_outer_product(const SparseMatrix& x, const Tensor& g, Tensor& w) {
     parallel_for_rows(x.transposed_offsets(), 0, x.cols(), [&](Index begin, Index end) {
       std::vector<T> values;
       for (Index col = begin; col < end; ++col) {
-        const EdgeId first = x.transposed_offsets()[col];
-        const Index count = x.transposed_offsets()[col + 1] - first;
-        if (count == 0) continue;
-        values.resize(static_cast<std::size_t>(count));
-        for (Index e = 0; e < count; ++e) values[e] = static_cast<T>(x.values()[x.transposed_positions()[first + e]]);
-        gather_row(c + col * d, b, d, d, x.transposed_rows().data() + first, values.data(), count, true);
+        const RowIndices rows = row_indices(x.transposed_offsets(), x.transposed_rows(), col);
+        if (rows.count == 0) continue;
+        const auto* const positions = x.transposed_positions().data() + x.transposed_offsets()[col];
+        values.resize(static_cast<std::size_t>(rows.count));
+        for (Index e = 0; e < rows.count; ++e) values[e] = static_cast<T>(x.values()[positions[e]]);
+        gather_row(c + col * d, b, d, d, rows, values.data(), true);
       }
     });
   });

@@ -34,14 +34,12 @@ class GatedSumNode final : public AggregationNode {
       parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
         std::vector<T> weights;
         for (Index i = b; i < e; ++i) {
-          const EdgeId first = a_->offsets[i];
-          const Index count = a_->offsets[i + 1] - first;
-          weights.resize(static_cast<std::size_t>(count));
-          for (Index k = 0; k < count; ++k) {
-            weights[k] = value<T>(a_->values, first + k) * std::tanh(s[a_->sources[first + k]] + t[i]);
+          const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+          weights.resize(static_cast<std::size_t>(in.count));
+          for (Index k = 0; k < in.count; ++k) {
+            weights[k] = value<T>(a_->values, a_->offsets[i] + k) * std::tanh(s[in[k]] + t[i]);
           }
-          gather_row(y.data<T>() + i * d, sources.data<T>(), d, d, a_->sources.data() + first, weights.data(), count,
-                     false);
+          gather_row(y.data<T>() + i * d, sources.data<T>(), d, d, in, weights.data(), false);
         }
       });
     });
@@ -77,14 +75,13 @@ class GatedSumNode final : public AggregationNode {
     parallel_for_rows(a_->offsets, 0, a_->num_rows, [&](Index b, Index e) {
       std::vector<T> dots;
       for (Index i = b; i < e; ++i) {
-        const EdgeId first = a_->offsets[i];
-        const Index count = a_->offsets[i + 1] - first;
-        dots.resize(static_cast<std::size_t>(count));
-        gather_dots(dots.data(), dy.data<T>() + i * d, x_.data<T>(), d, d, a_->sources.data() + first, count);
+        const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+        dots.resize(static_cast<std::size_t>(in.count));
+        gather_dots(dots.data(), dy.data<T>() + i * d, x_.data<T>(), d, d, in);
         T sum = 0;
-        for (Index k = 0; k < count; ++k) {
-          const T c = std::tanh(s[a_->sources[first + k]] + t[i]);
-          sum += value<T>(a_->values, first + k) * (1 - c * c) * dots[k];
+        for (Index k = 0; k < in.count; ++k) {
+          const T c = std::tanh(s[in[k]] + t[i]);
+          sum += value<T>(a_->values, a_->offsets[i] + k) * (1 - c * c) * dots[k];
         }
         dt[i] = sink.accumulate ? dt[i] + sum : sum;
       }
@@ -103,21 +100,19 @@ class GatedSumNode final : public AggregationNode {
       std::vector<T> dots;
       std::vector<T> weights;
       for (Index j = b; j < e; ++j) {
-        const EdgeId first = transposed.offsets[j];
-        const Index count = transposed.offsets[j + 1] - first;
-        const std::int32_t* targets = transposed.rows.data() + first;
-        dots.resize(static_cast<std::size_t>(count));
-        weights.resize(static_cast<std::size_t>(count));
-        gather_dots(dots.data(), x_.data<T>() + j * d, dy.data<T>(), d, d, targets, count);
+        const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
+        dots.resize(static_cast<std::size_t>(targets.count));
+        weights.resize(static_cast<std::size_t>(targets.count));
+        gather_dots(dots.data(), x_.data<T>() + j * d, dy.data<T>(), d, d, targets);
         T sum = 0;
-        for (Index k = 0; k < count; ++k) {
-          const T a = value<T>(a_->transposed_values, first + k);
+        for (Index k = 0; k < targets.count; ++k) {
+          const T a = value<T>(a_->transposed_values, transposed.offsets[j] + k);
           const T c = std::tanh(s[j] + t[targets[k]]);
           weights[k] = a * c;
           sum += a * (1 - c * c) * dots[k];
         }
         if (dx != nullptr) {
-          gather_row(dx + j * d, dy.data<T>(), d, d, targets, weights.data(), count, sinks.rows.accumulate);
+          gather_row(dx + j * d, dy.data<T>(), d, d, targets, weights.data(), sinks.rows.accumulate);
         }
         if (ds != nullptr) ds[j] = sinks.scores.accumulate ? ds[j] + sum : sum;
       }

@@ -7,7 +7,8 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/gather.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
@@ -27,18 +28,18 @@ class ExtremumNode final : public AggregationNode {
       const T* x = sources.data<T>();
       T* out = y.data<T>();
       auto* winners = reinterpret_cast<std::int32_t*>(winners_.get());
-      parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
+      const auto rows = [=, a = a_.get()](Index b, Index e) LAMINAR_INLINE_LAMBDA {
         for (Index r = b; r < e; ++r) {
           T* yr = out + r * d;
           std::int32_t* wr = winners + r * d;
-          const EdgeId first = a_->offsets[r];
-          const Index count = a_->offsets[r + 1] - first;
+          const RowIndices in = row_indices(a->offsets, a->sources, r);
           for (Index c = 0; c < d; ++c) {
-            yr[c] = count > 0 ? x[a_->sources[first] * d + c] : T(0);
+            yr[c] = in.count > 0 ? x[in[0] * d + c] : T(0);
             wr[c] = 0;
           }
-          for (Index i = 1; i < count; ++i) {
-            const T* xs = x + a_->sources[first + i] * d;
+          for (Index i = 1; i < in.count; ++i) {
+            fetch_ahead(x, d, d, in, i);
+            const T* xs = x + in[i] * d;
             const auto entry = static_cast<std::int32_t>(i);
             for (Index c = 0; c < d; ++c) {
               // A NaN wins, and stays, so that it is seen.
@@ -48,7 +49,8 @@ class ExtremumNode final : public AggregationNode {
             }
           }
         }
-      });
+      };
+      parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) { run_vectorised(rows, b, e); });
     });
   }
 
@@ -63,20 +65,25 @@ class ExtremumNode final : public AggregationNode {
       const T* g = dy.data<T>();
       T* dx = out.rows.tensor.data<T>();
       const auto* winners = reinterpret_cast<const std::int32_t*>(winners_.get());
-      const auto& t = a_->transposed;
-      parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
+      const bool adds = out.rows.accumulate;
+      const auto rows = [=, a = a_.get()](Index b, Index e) LAMINAR_INLINE_LAMBDA {
+        const CsrTranspose& t = a->transposed;
         for (Index j = b; j < e; ++j) {
           T* dxj = dx + j * d;
-          if (!out.rows.accumulate) std::fill_n(dxj, d, T(0));
-          for (EdgeId p = t.offsets[j]; p < t.offsets[j + 1]; ++p) {
-            const Index i = t.rows[p];
-            const auto entry = static_cast<std::int32_t>(t.positions[p] - a_->offsets[i]);
+          for (Index c = 0; c < d; ++c) dxj[c] = adds ? dxj[c] : T(0);
+          const RowIndices targets = row_indices(t.offsets, t.rows, j);
+          for (Index k = 0; k < targets.count; ++k) {
+            fetch_ahead(g, d, d, targets, k);
+            fetch_ahead(winners, d, d, targets, k);
+            const Index i = targets[k];
+            const auto entry = static_cast<std::int32_t>(t.positions[t.offsets[j] + k] - a->offsets[i]);
             const T* gi = g + i * d;
             const std::int32_t* wi = winners + i * d;
             for (Index c = 0; c < d; ++c) dxj[c] += wi[c] == entry ? gi[c] : T(0);
           }
         }
-      });
+      };
+      parallel_for_rows(a_->transposed.offsets, begin, end, [&](Index b, Index e) { run_vectorised(rows, b, e); });
     });
   }
 

@@ -66,14 +66,13 @@ class MomentsNode final : public AggregationNode {
   template <class T>
   void forward_row(const T* z, T* y, Index i) {
     const Index d = width();
-    const EdgeId first = a_->offsets[i];
-    const Index count = in_degree(i);
-    const std::int32_t* in = a_->sources.data() + first;
+    const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+    const Index count = in.count;
     T* mean = center_.data<T>() + i * d;
     T* row = y + i * kMoments * d;
     std::int32_t* low = winners(i);
     std::int32_t* high = low + d;
-    gather_row(mean, z, d, d, in, static_cast<const T*>(nullptr), count, false);
+    gather_row(mean, z, d, d, in, static_cast<const T*>(nullptr), false);
     const T least = std::sqrt(static_cast<T>(kLeastVariance));
     if (count == 0) {
       std::fill_n(row, kDeviation * d, T(0));

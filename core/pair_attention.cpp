@@ -26,11 +26,12 @@ namespace {
 
 /// out[e] = sum over c of a_c leaky_relu(z_jc + t_c), j = indices[e]; then alpha, the softmax over e, in its place.
 template <class T>
-void pair_weights(T* out, const T* a, const T* t, const T* z, Index d, Index stride, const std::int32_t* indices,
-                  Index count, T slope) {
-  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+void pair_weights(T* out, const T* a, const T* t, const T* z, Index d, Index stride, const RowIndices& all, T slope) {
+  run_vectorised([=, indices = all]() LAMINAR_INLINE_LAMBDA {
+    const Index count = indices.count;
     T largest = -std::numeric_limits<T>::infinity();
     for (Index e = 0; e < count; ++e) {
+      fetch_ahead(z, d, stride, indices, e);
       const T* row = z + indices[e] * stride;
       out[e] = lane_sum<T>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
         const T v = row[c] + t[c];
@@ -128,17 +129,16 @@ class PairAttentionNode final : public AggregationNode {
       std::vector<T> weights;
       std::vector<T> masks;
       for (Index i = row_begin; i < row_end; ++i) {
-        const EdgeId first = a_->offsets[i];
-        const Index count = a_->offsets[i + 1] - first;
-        const std::int32_t* in = a_->sources.data() + first;
+        const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+        const Index count = in.count;
         weights.resize(static_cast<std::size_t>(count));
-        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), masks);
+        if (masks_.active()) masks_.of_row(i, in.span(), masks);
         for (Index h = 0; h < heads_; ++h) {
           const Index at = h * width;
           T* alpha = row_alpha<T>(alpha_, i, h);
-          pair_weights(alpha, a + at, t + i * d + at, z + at, width, d, in, count, static_cast<T>(slope_));
+          pair_weights(alpha, a + at, t + i * d + at, z + at, width, d, in, static_cast<T>(slope_));
           for (Index e = 0; e < count; ++e) weights[e] = masks_.active() ? alpha[e] * masks[e * heads_ + h] : alpha[e];
-          gather_row(out + i * d + at, z + at, width, d, in, weights.data(), count, false);
+          gather_row(out + i * d + at, z + at, width, d, in, weights.data(), false);
         }
       }
     });
@@ -164,16 +164,15 @@ class PairAttentionNode final : public AggregationNode {
       std::vector<T> dots;
       std::vector<T> masks;
       for (Index i = begin; i < end; ++i) {
-        const EdgeId first = a_->offsets[i];
-        const Index count = a_->offsets[i + 1] - first;
-        const std::int32_t* in = a_->sources.data() + first;
+        const RowIndices in = row_indices(a_->offsets, a_->sources, i);
+        const Index count = in.count;
         dots.resize(static_cast<std::size_t>(count));
         std::fill(row.begin(), row.end(), T(0));
-        if (masks_.active()) masks_.of_row(i, std::span(in, static_cast<std::size_t>(count)), masks);
+        if (masks_.active()) masks_.of_row(i, in.span(), masks);
         for (Index h = 0; h < heads_; ++h) {
           const Index at = h * width;
           const T* alpha = row_alpha<T>(alpha_, i, h);
-          gather_dots(dots.data(), g + i * d + at, z + at, width, d, in, count);
+          gather_dots(dots.data(), g + i * d + at, z + at, width, d, in);
           for (Index e = 0; e < count; ++e) {
             const T mask = masks_.active() ? masks[e * heads_ + h] : T(1);
             const T de = alpha[e] * (mask * dots[e] - means[i * heads_ + h]);
@@ -205,14 +204,14 @@ class PairAttentionNode final : public AggregationNode {
       std::vector<T> masks;
       for (Index j = source_begin; j < source_end; ++j) {
         const EdgeId first = transposed.offsets[j];
-        const Index count = transposed.offsets[j + 1] - first;
-        const std::int32_t* targets = transposed.rows.data() + first;
+        const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
+        const Index count = targets.count;
         T* out = dz + j * d;
         if (!sink.accumulate) std::fill_n(out, d, T(0));
-        if (masks_.active()) masks_.of_source(j, std::span(targets, static_cast<std::size_t>(count)), masks);
+        if (masks_.active()) masks_.of_source(j, targets.span(), masks);
         dots.resize(static_cast<std::size_t>(count * heads_));
         for (Index h = 0; h < heads_; ++h) {
-          gather_dots(dots.data() + h * count, z + j * d + h * width, g + h * width, width, d, targets, count);
+          gather_dots(dots.data() + h * count, z + j * d + h * width, g + h * width, width, d, targets);
         }
         for (Index e = 0; e < count; ++e) {
           const Index i = targets[e];

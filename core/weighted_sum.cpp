@@ -31,9 +31,8 @@ void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index e
     T* out = y.data<T>();
     parallel_for_rows(a.offsets, begin, end, [&](Index b, Index e) {
       for (Index r = b; r < e; ++r) {
-        const EdgeId first = a.offsets[r];
-        gather_row(out + r * d, in, d, d, a.sources.data() + first, values_from<T>(a.values, first),
-                   a.offsets[r + 1] - first, false);
+        gather_row(out + r * d, in, d, d, row_indices(a.offsets, a.sources, r), values_from<T>(a.values, a.offsets[r]),
+                   false);
       }
     });
   });
@@ -68,9 +67,8 @@ class WeightedSumNode final : public AggregationNode {
       const auto& t = a_->transposed;
       parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
         for (Index j = b; j < e; ++j) {
-          const EdgeId first = t.offsets[j];
-          gather_row(dx + j * d, g, d, d, t.rows.data() + first, values_from<T>(a_->transposed_values, first),
-                     t.offsets[j + 1] - first, out.rows.accumulate);
+          gather_row(dx + j * d, g, d, d, row_indices(t.offsets, t.rows, j),
+                     values_from<T>(a_->transposed_values, t.offsets[j]), out.rows.accumulate);
         }
       });
     });
@@ -140,17 +138,16 @@ void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const Pul
     parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
       std::vector<T> values;
       for (Index j = b; j < e; ++j) {
-        const EdgeId first = t.offsets[j];
-        const Index count = t.offsets[j + 1] - first;
-        const T* entries = values_from<T>(a.transposed_values, first);
-        values.resize(static_cast<std::size_t>(count));
-        for (Index i = 0; i < count; ++i) {
+        const RowIndices targets = row_indices(t.offsets, t.rows, j);
+        const T* entries = values_from<T>(a.transposed_values, t.offsets[j]);
+        values.resize(static_cast<std::size_t>(targets.count));
+        for (Index i = 0; i < targets.count; ++i) {
           // Targets ascend, but a search keeps this independent of it.
-          const auto above = std::upper_bound(weights.offsets.begin(), weights.offsets.end(), t.rows[first + i]);
+          const auto above = std::upper_bound(weights.offsets.begin(), weights.offsets.end(), targets[i]);
           const double c = weights.coefficients[static_cast<std::size_t>(above - weights.offsets.begin()) - 1];
           values[i] = static_cast<T>(c) * (entries != nullptr ? entries[i] : T(1));
         }
-        gather_row(dx + (j - begin) * d, g, d, d, t.rows.data() + first, values.data(), count, false);
+        gather_row(dx + (j - begin) * d, g, d, d, targets, values.data(), false);
       }
     });
   });

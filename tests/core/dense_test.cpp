@@ -179,11 +179,12 @@ TEST_CASE("gathers agree with plain loops at every width") {
   for (int i = 0; i < 30; ++i) indices.push_back(i * 7 % 30);
   for (const Index d : {0, 1, 3, 4, 5, 15, 16, 17, 21, 63, 64, 65, 85, 128, 149}) {
     for (const Index count : {0, 1, 8, 9, 30}) {
+      const RowIndices row{indices.data(), count, 30 - count};
       for (const bool accumulate : {false, true}) {
         for (const bool weighted : {false, true}) {
           Tensor y = y0.clone();
-          gather_row(y.data<double>(), x.data<double>(), d, stride, indices.data(),
-                     weighted ? w.data<double>() : nullptr, count, accumulate);
+          gather_row(y.data<double>(), x.data<double>(), d, stride, row, weighted ? w.data<double>() : nullptr,
+                     accumulate);
           bool equal = true;
           for (Index c = 0; c < stride; ++c) {
             double sum = c >= d || accumulate ? y0.at(0, c) : 0;
@@ -194,7 +195,7 @@ TEST_CASE("gathers agree with plain loops at every width") {
         }
       }
       std::vector<double> dots(static_cast<std::size_t>(count), -1);
-      gather_dots(dots.data(), y0.data<double>(), x.data<double>(), d, stride, indices.data(), count);
+      gather_dots(dots.data(), y0.data<double>(), x.data<double>(), d, stride, row);
       for (Index e = 0; e < count; ++e) {
         double sum = 0;
         for (Index c = 0; c < d; ++c) sum += y0.at(0, c) * x.at(indices[e], c);
