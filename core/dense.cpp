@@ -112,12 +112,12 @@ void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accum
   dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
 }
 
-void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y) {
+void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y, bool accumulate) {
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply_add",
         x.rows(), x.cols(), w, y);
   check(b.rows() == 1 && b.cols() == y.cols() && b.dtype() == y.dtype(), "multiply_add", x.rows(), x.cols(), b, y);
   const GemmShape shape{.n = w.cols(), .k = w.rows()};
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, b.data<T>(), y, false); });
+  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, b.data<T>(), y, accumulate); });
 }
 
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& pool) {

@@ -10,8 +10,8 @@ namespace laminar::core {
 
 /// y = x w (+ y if `accumulate`). x [n, k], w [k, m], y [n, m]. Throws Error on shapes or dtypes that don't fit.
 void multiply(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate = false);
-/// y = x w + b, b [1, m] added to every row while it is in the cache. Same errors.
-void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y);
+/// y = x w + b (+ y), b [1, m] added to every row while it is in the cache. Same errors.
+void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y, bool accumulate = false);
 
 /// y = x w^T (+ y if `accumulate`). x [n, m], w [k, m], y [n, k]. Same errors.
 void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate = false);

@@ -17,6 +17,11 @@ namespace {
 constexpr std::array<std::string_view, 6> kNames = {"none", "relu", "leaky-relu", "elu", "tanh", "gelu"};
 constexpr double kLeakySlope = 0.01;
 
+void check_same_shape(std::string_view op, const Tensor& x, const Tensor& z) {
+  if (x.rows() == z.rows() && x.cols() == z.cols()) return;
+  throw Error(fmt::format("[{}] [{}, {}] and [{}, {}] differ in shape", op, x.rows(), x.cols(), z.rows(), z.cols()));
+}
+
 class CombineNode final : public Node {
  public:
   CombineNode(double a, Var x, double b, Var z) : a_(a), b_(b), x_(x), z_(z) {}
@@ -158,13 +163,24 @@ class ActivationNode final : public Node {
 
 }  // namespace
 
+Var add_onto(Tape& tape, Var onto, Var x) {
+  if (onto.id == x.id) return add(tape, onto, x);
+  const Tensor right = tape.value(x);
+  check_same_shape("add_onto", tape.value(onto), right);
+  Tensor left = tape.take(onto);
+  if (!left.is_unique()) left = left.clone(tape.context().pool.get());
+  dispatch(left.dtype(), [&]<class T>(T) {
+    const T* q = right.data<T>();
+    T* out = left.data<T>();
+    for_each_element(left.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] += q[i]; });
+  });
+  return tape.record(std::move(left), std::make_unique<CombineNode>(1, onto, 1, x), {onto, x});
+}
+
 Var combine(Tape& tape, double a, Var x, double b, Var z) {
   const Tensor& left = tape.value(x);
   const Tensor& right = tape.value(z);
-  if (left.rows() != right.rows() || left.cols() != right.cols()) {
-    throw Error(fmt::format("[combine] [{}, {}] and [{}, {}] differ in shape", left.rows(), left.cols(), right.rows(),
-                            right.cols()));
-  }
+  check_same_shape("combine", left, right);
   Tensor y = tape.allocate(left.rows(), left.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = left.data<T>();
@@ -180,10 +196,7 @@ Var combine(Tape& tape, double a, Var x, double b, Var z) {
 Var maximum(Tape& tape, Var x, Var z) {
   const Tensor left = tape.value(x);
   const Tensor right = tape.value(z);
-  if (left.rows() != right.rows() || left.cols() != right.cols()) {
-    throw Error(fmt::format("[maximum] [{}, {}] and [{}, {}] differ in shape", left.rows(), left.cols(), right.rows(),
-                            right.cols()));
-  }
+  check_same_shape("maximum", left, right);
   Tensor y = tape.allocate(left.rows(), left.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = left.data<T>();

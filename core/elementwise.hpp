@@ -12,6 +12,10 @@ Var combine(Tape& tape, double a, Var x, double b, Var z);
 /// y = x + z.
 inline Var add(Tape& tape, Var x, Var z) { return combine(tape, 1, x, 1, z); }
 
+/// y = onto + x, in the place of `onto`, whose value is given up: nothing may read it afterwards. Throws Error if
+/// shapes differ.
+Var add_onto(Tape& tape, Var onto, Var x);
+
 /// y = max(x, z), element by element; the gradient goes to x where they are equal. Throws Error if shapes differ.
 Var maximum(Tape& tape, Var x, Var z);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/dense.hpp"
+#include "laminar/core/elementwise.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
 
@@ -40,8 +41,9 @@ void add_column_sums(Tape& tape, const Tensor& dy, Tensor sums) {
 
 class LinearNode final : public Node {
  public:
-  LinearNode(Var x, Var weight, Var bias, Tensor input, SparseMatrix sparse_input, Tensor weight_value)
-      : x_(x),
+  LinearNode(Var onto, Var x, Var weight, Var bias, Tensor input, SparseMatrix sparse_input, Tensor weight_value)
+      : onto_(onto),
+        x_(x),
         weight_(weight),
         bias_(bias),
         input_(std::move(input)),
@@ -49,6 +51,7 @@ class LinearNode final : public Node {
         weight_value_(std::move(weight_value)) {}
 
   void backward(Tape& tape, const Tensor& dy) override {
+    if (onto_) tape.add_gradient(onto_, dy);
     Tensor weight_gradient = tape.sink(weight_).tensor;
     if (sparse_input_) {
       add_outer_product(sparse_input_, dy, weight_gradient);
@@ -66,7 +69,7 @@ class LinearNode final : public Node {
   }
 
  private:
-  Var x_, weight_, bias_;
+  Var onto_, x_, weight_, bias_;
   Tensor input_;
   SparseMatrix sparse_input_;
   Tensor weight_value_;
@@ -119,38 +122,53 @@ void check_bias(const Parameter& bias, Index width) {
   }
 }
 
-}  // namespace
-
-Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias) {
+/// x W + b, onto what is there if `onto` says so.
+Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
   if (tape.cols(x) != weight.value.rows()) {
     throw Error(fmt::format("[linear] rows of width {} meet weight '{}' [{}, {}]", tape.cols(x), weight.name,
                             weight.value.rows(), weight.value.cols()));
   }
   if (bias != nullptr) check_bias(*bias, weight.value.cols());
   if (const auto deferred = tape.deferred(x)) {
-    const Var product = deferred->product(tape, weight);
-    return bias != nullptr ? add_bias(tape, product, *bias) : product;
+    Var y = deferred->product(tape, weight);
+    if (onto) y = add_onto(tape, onto, y);
+    return bias != nullptr ? add_bias(tape, y, *bias) : y;
   }
-  Tensor y = tape.allocate(tape.rows(x), weight.value.cols());
+  Tensor y = onto ? tape.take(onto) : tape.allocate(tape.rows(x), weight.value.cols());
+  if (onto && !y.is_unique()) y = y.clone(tape.context().pool.get());
+  const bool adds = static_cast<bool>(onto);
   const Var w = tape.parameter(weight);
   const Var b = bias != nullptr ? tape.parameter(*bias) : Var{};
   Tensor input;
   SparseMatrix sparse_input;
   if (tape.is_sparse(x)) {
     sparse_input = tape.sparse(x);
-    multiply(sparse_input, weight.value, y);
+    multiply(sparse_input, weight.value, y, adds);
     if (bias != nullptr) add_bias_in_place(y, bias->value);
   } else {
     input = tape.value(x);
     if (bias != nullptr) {
-      multiply_add(input, weight.value, bias->value, y);
+      multiply_add(input, weight.value, bias->value, y, adds);
     } else {
-      multiply(input, weight.value, y);
+      multiply(input, weight.value, y, adds);
     }
   }
-  return tape.record(std::move(y),
-                     std::make_unique<LinearNode>(x, w, b, std::move(input), std::move(sparse_input), weight.value),
-                     {x, w});
+  auto node = std::make_unique<LinearNode>(onto, x, w, b, std::move(input), std::move(sparse_input), weight.value);
+  return onto ? tape.record(std::move(y), std::move(node), {onto, x, w})
+              : tape.record(std::move(y), std::move(node), {x, w});
+}
+
+}  // namespace
+
+Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias) { return product(tape, Var{}, x, weight, bias); }
+
+Var linear_onto(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
+  if (tape.rows(onto) != tape.rows(x) || tape.cols(onto) != weight.value.cols() || onto.id == x.id) {
+    throw Error(fmt::format("[linear_onto] the product of rows [{}, {}] with weight '{}' [{}, {}] onto rows [{}, {}]{}",
+                            tape.rows(x), tape.cols(x), weight.name, weight.value.rows(), weight.value.cols(),
+                            tape.rows(onto), tape.cols(onto), onto.id == x.id ? ", which are the same" : ""));
+  }
+  return product(tape, onto, x, weight, bias);
 }
 
 Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& weight) {

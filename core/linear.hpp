@@ -8,6 +8,10 @@ namespace laminar::core {
 /// fit.
 Var linear(Tape& tape, Var x, Parameter& weight, Parameter* bias = nullptr);
 
+/// y = onto + x W + b, in the place of `onto` [n, out], whose value is given up: nothing may read it afterwards. Throws
+/// Error if shapes don't fit.
+Var linear_onto(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias = nullptr);
+
 /// y = x (a I + b W) = a x + b x W in one product. x [n, d], W [d, d], y [n, d]. Throws Error if shapes don't fit.
 Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& weight);
 

@@ -163,8 +163,14 @@ const Tensor& Tape::value(Var v) const {
   const Slot& s = slot(v);
   if (!s.value && s.sparse) s.value = to_dense(s.sparse, context_.dtype, context_.pool.get());
   if (!s.value && s.deferred != nullptr) s.value = s.deferred->value(*this);
-  if (!s.value) throw Error("[tape] the value was released after the forward pass");
+  if (!s.value)
+    throw Error("[tape] the value was released, after the forward pass or to the operation it was given up to");
   return s.value;
+}
+
+Tensor Tape::take(Var v) {
+  value(v);
+  return std::exchange(slot(v).value, Tensor());
 }
 
 const SparseMatrix& Tape::sparse(Var v) const {

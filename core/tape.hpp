@@ -156,6 +156,9 @@ class Tape {
   const SparseMatrix& sparse(Var v) const;
   /// Null if `v` was not recorded as a deferred value, or was released.
   std::shared_ptr<const DeferredValue> deferred(Var v) const;
+  /// The value, which the tape gives up, for an operation that writes its result in the same place if nothing else
+  /// holds it (Tensor::is_unique()). Nobody may ask for it afterwards.
+  Tensor take(Var v);
   bool is_sparse(Var v) const;
   Index rows(Var v) const;
   Index cols(Var v) const;

@@ -60,6 +60,8 @@ void check_value(const LayerInfo& layer, const OptionInfo& option, std::string_v
 
 Var Linear::operator()(Tape& tape, Var x) const { return core::linear(tape, x, *weight_, bias_); }
 
+Var Linear::onto(Tape& tape, Var sum, Var x) const { return core::linear_onto(tape, sum, x, *weight_, bias_); }
+
 LayerSetup::LayerSetup(Place place, const LayerInfo& info, LayerOptions options, core::ParameterList& parameters)
     : place_(std::move(place)), info_(info), options_(std::move(options)), parameters_(parameters) {
   for (const auto& [name, text] : options_) {

@@ -18,6 +18,8 @@ class Linear {
  public:
   Linear(core::Parameter& weight, core::Parameter* bias) : weight_(&weight), bias_(bias) {}
   Var operator()(Tape& tape, Var x) const;
+  /// y = sum + x W + b, in the place of `sum`, which nothing may read afterwards.
+  Var onto(Tape& tape, Var sum, Var x) const;
   Index in_width() const { return weight_->value.rows(); }
   Index out_width() const { return weight_->value.cols(); }
   core::Parameter& weight() const { return *weight_; }

@@ -318,7 +318,8 @@ State Model::forward(Index l, Tape& tape, const Block& block, State in, Var* emb
   const auto at = static_cast<std::size_t>(l);
   State out = guarded_forward(m.guards[at], *m.layers[at], tape, block, std::move(in));
   if (o.residual) {
-    out.x = core::add(tape, before, out.x);
+    const bool carried = std::any_of(out.carried.begin(), out.carried.end(), [&](Var v) { return v.id == out.x.id; });
+    out.x = carried ? core::add(tape, before, out.x) : core::add_onto(tape, out.x, before);
   } else if (m.activated && (m.has_head || !last)) {
     out.x = core::activate(tape, normalise ? (*normalise)(tape, out.x) : out.x, o.activation);
   }

@@ -44,9 +44,9 @@ class PnaLayer final : public Layer {
     const core::Sources target{{}, target_(tape, z.own)};
     const Var m = core::moments(tape, block, core::src(z.sources) + core::dst(target));
     const auto [amplification, attenuation] = scales(tape, block);
-    Var y = core::add(tape, self_(tape, z.own), identity_(tape, m));
-    y = core::add(tape, y, core::scale_rows(tape, amplified_(tape, m), amplification));
-    in.x = core::add(tape, y, core::scale_rows(tape, attenuated_(tape, m), attenuation));
+    Var y = identity_.onto(tape, self_(tape, z.own), m);
+    y = core::add_onto(tape, y, core::scale_rows(tape, amplified_(tape, m), amplification));
+    in.x = core::add_onto(tape, y, core::scale_rows(tape, attenuated_(tape, m), attenuation));
     return in;
   }
 

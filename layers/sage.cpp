@@ -35,28 +35,31 @@ class SageLayer final : public Layer {
       const Projected z = project_sources(tape, block, in, Linear(pool_->weight(), nullptr));
       const Var h = core::activate(tape, core::add_bias(tape, z.sources.rows, *pool_->bias()), core::Activation::kRelu);
       const Var m = core::max(tape, block, core::src({h, z.sources.own}));
-      in.x = core::add(tape, self_(tape, z.own), neighbour_(tape, m));
+      in.x = neighbour_.onto(tape, self_(tape, z.own), m);
       return in;
     }
     const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(in.rate));
-    in.x = core::add(tape, self_(tape, x.own), neighbours(tape, block, x));
+    in.x = self_and_neighbours(tape, block, x);
     return in;
   }
 
  private:
-  Var neighbours(Tape& tape, const Block& block, const core::Sources& x) const {
+  Var self_and_neighbours(Tape& tape, const Block& block, const core::Sources& x) const {
     if (is_max_) {
       const core::Sources dense{core::densify(tape, x.rows), x.own};
-      return neighbour_(tape, core::max(tape, block, core::src(dense)));
+      const Var m = core::max(tape, block, core::src(dense));
+      return neighbour_.onto(tape, self_(tape, x.own), m);
     }
     // The mean is linear, so the narrower side of the weight is what gets aggregated, but for a history, where rows of
     // the last epoch must not meet this epoch's weights before they are aggregated.
     const bool narrower = !tape.context().history && neighbour_.out_width() < neighbour_.in_width();
     if (tape.is_sparse(x.rows) || narrower) {
       const core::Sources z{core::linear(tape, x.rows, neighbour_.weight()), x.own};
-      return core::add_bias(tape, core::mean(tape, block, core::src(z)), *neighbour_.bias());
+      const Var m = core::mean(tape, block, core::src(z));
+      return core::add_onto(tape, core::linear(tape, x.own, self_.weight(), neighbour_.bias()), m);
     }
-    return neighbour_(tape, core::mean(tape, block, core::src(x)));
+    const Var m = core::mean(tape, block, core::src(x));
+    return neighbour_.onto(tape, self_(tape, x.own), m);
   }
 
   bool is_max_;

@@ -57,6 +57,29 @@ TEST_CASE("activations follow their formulas") {
   }
 }
 
+TEST_CASE("a sum in the place of a value") {
+  const Tensor x = Tensor::from(2, 2, std::vector<double>{1, 2, 3, 4});
+  const Tensor held = Tensor::from(2, 2, std::vector<double>{10, 20, 30, 40});
+  Tape tape(context(DType::kFloat64));
+  const Var small = tape.input(x, true);
+  const Var large = tape.input(held, true);
+  const Var twice = scale(tape, 2, large);
+  const auto* const place = tape.value(twice).raw();
+  const Var y = add_onto(tape, twice, small);
+  CHECK(values_of(tape.value(y)) == std::vector<double>{21, 42, 63, 84});
+  CHECK(tape.value(y).raw() == place);
+  CHECK_THROWS_AS(tape.value(twice), Error);
+  // What the test holds as well stays as it is.
+  CHECK(values_of(tape.value(add_onto(tape, large, small))) == std::vector<double>{11, 22, 33, 44});
+  CHECK(values_of(held) == std::vector<double>{10, 20, 30, 40});
+  CHECK(values_of(tape.value(add_onto(tape, small, small))) == std::vector<double>{2, 4, 6, 8});
+  CHECK_THROWS_AS(add_onto(tape, y, tape.input(Tensor::zeros(2, 3, DType::kFloat64), true)), Error);
+  check_gradients(
+      "add_onto",
+      [](Tape& t, const std::vector<Var>& v) { return add_onto(t, activate(t, v[0], Activation::kTanh), v[1]); },
+      {random_tensor(3, 4, DType::kFloat64, 1), random_tensor(3, 4, DType::kFloat64, 2)});
+}
+
 TEST_CASE("gelu, by hand") {
   Tape tape(context(DType::kFloat64));
   const Var x = tape.input(Tensor::from(1, 2, std::vector<double>{1, -2}), true);

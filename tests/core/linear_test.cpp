@@ -83,6 +83,47 @@ TEST_CASE("gradients of linear maps") {
       "add_bias", [&](Tape& t, const std::vector<Var>& in) { return add_bias(t, in[0], *bias[0]); }, {x}, bias);
 }
 
+TEST_CASE("a product onto a value is their sum, in its place if nothing else holds it") {
+  ParameterList p = weight_and_bias(3, 5);
+  p.push_back(random_parameter("other", 3, 5, DType::kFloat64, 3));
+  const Tensor x = random_tensor(4, 3, DType::kFloat64, 4);
+  const Tensor held = random_tensor(4, 5, DType::kFloat64, 5);
+  const std::vector<double> before = values_of(held);
+  Tape tape(context(DType::kFloat64));
+  const Var in = tape.input(x, true);
+  const Var onto = tape.input(held, true);
+  const Var y = linear_onto(tape, onto, in, *p[0], p[1].get());
+  const Tensor product = tape.value(linear(tape, in, *p[0], p[1].get()));
+  for (Index i = 0; i < product.size(); ++i) {
+    CHECK(tape.value(y).data<double>()[i] == doctest::Approx(before[i] + product.data<double>()[i]).epsilon(1e-14));
+  }
+  // It is held by this test too, so it stays; but the tape has given it up.
+  CHECK(values_of(held) == before);
+  CHECK_THROWS_AS(tape.value(onto), Error);
+  const Var free = linear(tape, in, *p[0]);
+  const auto* const place = tape.value(free).raw();
+  CHECK(tape.value(linear_onto(tape, free, in, *p[2])).raw() == place);
+
+  check_gradients(
+      "linear_onto",
+      [&](Tape& t, const std::vector<Var>& v) {
+        return linear_onto(t, linear(t, v[0], *p[2]), v[0], *p[0], p[1].get());
+      },
+      {x}, p);
+  check_gradients("linear_onto a value that is held, of sparse rows",
+                  [&](Tape& t, const std::vector<Var>& v) {
+                    return linear_onto(t, v[0], t.input(sparse_rows()), *p[0], p[1].get());
+                  },
+                  {held}, {});
+  const Var narrow = tape.input(random_tensor(4, 2, DType::kFloat64, 1), true);
+  const Var low = tape.input(random_tensor(3, 5, DType::kFloat64, 1), true);
+  CHECK_THROWS_AS(linear_onto(tape, narrow, in, *p[0]), Error);
+  CHECK_THROWS_AS(linear_onto(tape, low, in, *p[0]), Error);
+  ParameterList square;
+  square.push_back(random_parameter("square", 3, 3, DType::kFloat64, 1));
+  CHECK_THROWS_AS(linear_onto(tape, in, in, *square[0]), Error);
+}
+
 TEST_CASE("a weight used twice gathers both gradients") {
   ParameterList p;
   p.push_back(random_parameter("weight", 3, 3, DType::kFloat64, 1));
