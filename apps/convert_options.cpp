@@ -233,12 +233,7 @@ void settle(const Words& w, ConvertRequest& r) {
   if (!w.relabel.empty()) r.relabel = datasets::parse_relabel(w.relabel);
   r.import.edges.format = {datasets::parse_separator(w.separator), datasets::parse_header_line(w.header)};
   r.import.edges.ids = datasets::parse_vertex_ids(w.ids);
-  if (w.max_memory_gib) {
-    if (!(*w.max_memory_gib > 0 && *w.max_memory_gib < 1e9)) {
-      throw UsageError(fmt::format("--max-memory {}: expected a number of GiB above 0", *w.max_memory_gib));
-    }
-    r.import.max_memory_bytes = static_cast<std::uint64_t>(*w.max_memory_gib * 0x1p30);
-  }
+  if (w.max_memory_gib) r.import.max_memory_bytes = datasets::parse_max_memory(*w.max_memory_gib);
   r.tables = {r.import.edges.format, datasets::parse_row_key(w.key), r.import.max_memory_bytes};
   r.task = parse_task(w.task);
   for (const auto& word : w.splits) r.splits.push_back(datasets::parse_split_request(word));

@@ -23,6 +23,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
 #include "laminar/datasets/graph_file.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/mpi_transport.hpp"
 
 namespace {
@@ -182,19 +183,21 @@ int run_bench(Command& c, const std::string& command_text) {
   const std::vector<apps::NamedFile> outputs = {{"report", t.report}, {"json", t.json}};
   const std::vector<apps::NamedFile> inputs = {{"the graph file", t.graph}, {"the configuration file", t.config}};
   apps::check_outputs(outputs, inputs);
-  const auto data = laminar::datasets::open(t.graph);
-  const core::DatasetSchema& schema = data->schema();
+  const auto file = laminar::datasets::open(t.graph);
+  const auto with_learned = pipeline::with_learned_features(*file, t.model);
+  const core::Dataset& data = with_learned ? *with_learned : *file;
+  const core::DatasetSchema& schema = data.schema();
   static_cast<void>(laminar::layers::Model(t.model, schema));  // refuses what does not go together
   // Names first: choosing takes a while.
   static_cast<void>(apps::bench_modes(t, c.modes, devices, pipeline::Topology{}));
-  const auto modes = apps::bench_modes(t, c.modes, devices, choose(c, *data, devices));
+  const auto modes = apps::bench_modes(t, c.modes, devices, choose(c, data, devices));
   if (!t.quiet) {
     fmt::print(stderr, "{}: {} vertices, {} edges; {} modes, {} epochs each\n", schema.name,
                apps::count_text(schema.num_vertices), apps::count_text(schema.num_edges), modes.size(),
                t.training.epochs);
     for (const std::string& note : t.notes) fmt::print(stderr, "note: {}\n", note);
   }
-  const auto predictions = predict(c, *data, devices, modes);
+  const auto predictions = predict(c, data, devices, modes);
   std::vector<double> predicted_ms;
   for (const auto& p : predictions) predicted_ms.push_back(p.epoch_ms);
 
@@ -215,14 +218,14 @@ int run_bench(Command& c, const std::string& command_text) {
   interrupts.arm();
   BenchProgress progress(t.quiet, t.training.epochs, std::move(predicted_ms));
   for (std::size_t m = 0; m < modes.size() && interrupts.signal() == 0; ++m) {
-    apps::ModeRun run = apps::run_mode(modes[m], t.model, *data, target,
+    apps::ModeRun run = apps::run_mode(modes[m], t.model, data, target,
                                        [&](const pipeline::EpochRecord& record, pipeline::Trainer& trainer) {
                                          progress.epoch(m, modes[m].name, record);
                                          if (interrupts.signal() != 0) trainer.request_stop();
                                        });
     run.predicted = predictions[m];
     if (c.replay && run.failure.empty() && interrupts.signal() == 0) {
-      run.replayed_bubble = apps::replay_bubble(modes[m], t.model, *data, std::min(t.training.epochs, kReplayEpochs));
+      run.replayed_bubble = apps::replay_bubble(modes[m], t.model, data, std::min(t.training.epochs, kReplayEpochs));
     }
     bench.modes.push_back(std::move(run));
   }

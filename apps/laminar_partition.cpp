@@ -131,7 +131,7 @@ void check_targets(const Command& c) {
 
 void check_save(const Command& c, const apps::PartitionInput& input) {
   if (c.save_as.empty()) return;
-  if (input.format != apps::GraphFormat::kLaminar) {
+  if (input.format != "laminar") {
     throw UsageError(
         "--save-as needs a graph file (HDF5); laminar-convert makes one, and --out writes a file of its own");
   }

@@ -27,6 +27,7 @@
 #include "laminar/core/parallel.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/pipeline/checkpoint.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/mpi_transport.hpp"
 #include "laminar/pipeline/pair_objective.hpp"
 #include "laminar/pipeline/pair_scorer.hpp"
@@ -192,8 +193,10 @@ int predict_links(const PredictCommand& c, const pipeline::Checkpoint& checkpoin
 }
 
 /// Everything after the files are open. `rank`: this process's end of MPI, or null.
-int predict(PredictCommand& c, const core::Dataset& data, pipeline::Transport* rank) {
+int predict(PredictCommand& c, const core::Dataset& file, pipeline::Transport* rank) {
   const pipeline::Checkpoint checkpoint = pipeline::read_checkpoint(c.model);
+  const auto with_learned = pipeline::with_learned_features(file, checkpoint);
+  const core::Dataset& data = with_learned ? *with_learned : file;
   const core::DatasetSchema& schema = data.schema();
   const std::vector<NamedFile> outputs = {{"out", c.out}};
   const std::vector<NamedFile> inputs = {{"the graph file", c.graph}, {"the model", c.model}, {"the pairs", c.pairs}};

@@ -30,6 +30,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/datasets/graph_file.hpp"
 #include "laminar/pipeline/experiment.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/memory_estimate.hpp"
 #include "laminar/pipeline/mpi_transport.hpp"
 #include "laminar/pipeline/pair_baseline.hpp"
@@ -117,8 +118,11 @@ void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Ind
       c.of_links ? fmt::format("links by embeddings of width {} and {}", c.model.hidden,
                                c.decoder == layers::DecoderKind::kDot ? "their inner product" : "a perceptron")
                  : fmt::format("{} with {} outputs", name_of(s.task), s.num_outputs);
-  fmt::print(stderr, "{}: {} vertices, {} edges, {} features, {}\n", s.name, count_text(s.num_vertices),
-             count_text(s.num_edges), count_text(s.num_features), task);
+  const core::Index given = s.num_features - s.num_learned;
+  std::string features = s.num_learned > 0 ? fmt::format("{} learned embeddings", count_text(s.num_learned)) : "";
+  if (given > 0) features = fmt::format("{} features{}{}", count_text(given), features.empty() ? "" : ", ", features);
+  fmt::print(stderr, "{}: {} vertices, {} edges, {}, {}\n", s.name, count_text(s.num_vertices), count_text(s.num_edges),
+             features, task);
   fmt::print(stderr, "{}, {} layers of width {}: {} weights, about {} of memory\n", c.model.layer, c.model.layers,
              c.model.hidden, count_text(num_weights), bytes_text(static_cast<double>(estimate.total())));
   const auto installed = this_machine(c.training.threads).memory_bytes;
@@ -385,15 +389,17 @@ int run(int argc, char** argv) {
     return 0;
   }
   // Opened first: it checks the file in a child process, which is best made while there are no other threads.
-  const auto data = datasets::open(c.graph);
+  const auto file = datasets::open(c.graph);
+  const auto with_learned = pipeline::with_learned_features(*file, c.model);
+  const core::Dataset& data = with_learned ? *with_learned : *file;
   std::unique_ptr<pipeline::Transport> rank;
   if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
   c.training.threads = pipeline::threads_of(c.training.threads, rank.get());
-  if (rank == nullptr) return train_and_report(c, *data, nullptr, argc, argv);
+  if (rank == nullptr) return train_and_report(c, data, nullptr, argc, argv);
   try {
     // One rank speaks for all.
     if (rank->rank() > 0) c.quiet = true;
-    return train_and_report(c, *data, rank.get(), argc, argv);
+    return train_and_report(c, data, rank.get(), argc, argv);
   } catch (const std::exception& e) {
     rank->fail(e.what());
     // All ranks throw; if it is rank 0 that is gone, the next one says so.

@@ -9,6 +9,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/initializer.hpp"
 #include "laminar/layers/registry.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 
 namespace laminar::apps {
 
@@ -46,6 +47,11 @@ Option layer_option(const std::string& layer, const OptionInfo& info, const laye
   };
   o.applies = [&model, layer] { return model.layer == layer; };
   return o;
+}
+
+/// Whether --embedding-width says something.
+bool learns_own_table(const layers::ModelOptions& model) {
+  return model.input != layers::VertexInput::kGiven && !layers::has_own_encoder(model);
 }
 
 }  // namespace
@@ -96,6 +102,23 @@ void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValu
   line.add(option("jumping", model.jumping, "NAME",
                   "what the head reads: none (the last layer), cat, max or sum (all layers together)",
                   layers::jumping_from_name));
+  line.add(
+      option("features", model.input, "WHICH",
+             "what the net reads of a vertex: given (the file's features), learned (an embedding of its own that is "
+             "trained along), or given,learned (both)",
+             layers::vertex_input_from_name));
+  Option width = option("embedding-width", model.embedding_width, "N",
+                        "learned: columns of the table of embeddings; 0 = the first layer's weights are the table. "
+                        "Residual nets, gcnii and appnp have one of --hidden columns anyway");
+  width.applies = [&model] { return learns_own_table(model); };
+  line.add(std::move(width));
+  Option buckets =
+      option("embedding-buckets", model.embedding_buckets, "N",
+             fmt::format("learned: rows of the table; 0 = one a vertex, {} at most. With fewer rows than vertices a "
+                         "vertex's embedding is the mean of two rows, by hash",
+                         pipeline::kMostEmbeddingRows));
+  buckets.applies = [&model] { return model.input != layers::VertexInput::kGiven; };
+  line.add(std::move(buckets));
   line.add(flag("normalize-features", model.normalize_features,
                 "divide each vertex's features by the sum of their absolute values"));
   Option init;
@@ -150,6 +173,19 @@ void set_layer_options(layers::ModelOptions& model, const LayerValues& layer_val
           return o.name == name && normalized(o, o.default_value) == text;
         });
     if (!is_default) model.layer_options[name] = value;
+  }
+}
+
+void check_model_options(const layers::ModelOptions& model, const GivenValues& given) {
+  const bool learns = model.input != layers::VertexInput::kGiven;
+  for (const char* name : {"embedding-width", "embedding-buckets"}) {
+    if (!learns && given.contains(name)) throw UsageError(fmt::format("--{} is of --features learned", name));
+  }
+  if (learns && given.contains("embedding-width") && !learns_own_table(model)) {
+    throw UsageError(fmt::format(
+        "--embedding-width: the encoder of a net of '{}'{} has the embeddings, of width --hidden; leave the "
+        "option out",
+        model.layer, model.residual ? " with --residual" : ""));
   }
 }
 

@@ -12,6 +12,9 @@ using LayerValues = GivenValues;
 /// bound to `layer_values`. Both must outlive the table.
 void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValues& layer_values);
 
+/// Throws UsageError if an option was given that this model does not heed. Call set_layer_options() first.
+void check_model_options(const layers::ModelOptions& model, const GivenValues& given);
+
 /// What an option of a layer may be, to stand behind its help: "; 0 to 1", or empty.
 std::string range_of(const layers::OptionInfo& info);
 /// What stands for its value: "X", "N", "BOOL" or "NAME".

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/importer.hpp"
 #include "laminar/partition/partitioner.hpp"
 
 namespace laminar::apps {
@@ -52,11 +53,24 @@ void add_partition_options(CommandLine& line, PartitionRequest& r) {
   partition::PartitionOptions& o = r.options;
   line.group("Graph");
   line.add(option("graph", r.graph, "FILE", "the graph"));
-  line.add(option("format", r.format, "NAME",
-                  "laminar (a graph file), metis, edges (an edge list), or auto: by the file's name",
-                  graph_format_from_name));
-  line.add(flag("directed", r.directed, "edge list: each line is one edge FROM -> TO, not both directions"));
-  line.add(option("split", r.split, "NAME", "split whose training vertices count (default: the file's first)"));
+  std::string formats;
+  for (const auto& importer : datasets::importers()) formats += fmt::format("{}, ", importer.name);
+  Option format = option("format", r.format, "NAME", formats + "or auto: by the file's name");
+  format.set = [set = format.set](const std::string& text) {
+    if (text != "auto") datasets::find_importer(text);
+    set(text);
+  };
+  line.add(std::move(format));
+  line.add(flag("directed", r.import.directed, "edge list: each line is one edge FROM -> TO, not both directions"));
+  line.add({.name = "max-memory",
+            .placeholder = "GIB",
+            .help = "stop reading when a file takes more memory (default: three quarters of this machine's)",
+            .set =
+                [&r](const std::string& text) {
+                  r.import.max_memory_bytes = datasets::parse_max_memory(parse_number(text));
+                },
+            .get = nullptr});
+  line.add(option("split", r.split, "NAME", "split whose training vertices count (default: the first there is)"));
   line.add(flag("ignore-weights", r.ignore_weights, "take every vertex as 1, even if a METIS file weighs them"));
   line.group("Partition");
   line.add(option("objective", o.objective, "NAME",
@@ -89,7 +103,7 @@ void check(const PartitionRequest& r) {
 }
 
 PartitionInput read_input(PartitionRequest& r) {
-  PartitionInput input = read_partition_input(r.graph, r.format, r.directed, r.split);
+  PartitionInput input = read_partition_input(r.graph, r.format, r.import, r.split);
   if (!r.ignore_weights) r.options.vertex_weights = input.vertex_weights;
   r.options.train = input.train;
   if (r.options.train_imbalance && input.train.empty()) {

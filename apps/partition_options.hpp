@@ -7,6 +7,7 @@
 
 #include "laminar/apps/command_line.hpp"
 #include "laminar/apps/partition_input.hpp"
+#include "laminar/datasets/importer.hpp"
 #include "laminar/partition/partitioner.hpp"
 
 namespace laminar::apps {
@@ -14,8 +15,10 @@ namespace laminar::apps {
 /// How a graph is read and partitioned, as laminar-partition and laminar-partition-bench are both asked.
 struct PartitionRequest {
   std::filesystem::path graph;
-  GraphFormat format = GraphFormat::kAuto;
-  bool directed = false;
+  /// "auto" or the name of an importer.
+  std::string format = "auto";
+  /// Whether an edge list tells directed edges; what text may take of the memory.
+  datasets::ImportOptions import = {};
   std::string split;
   /// Take vertices of weight 1 even if the file weighs them.
   bool ignore_weights = false;

@@ -21,6 +21,11 @@ std::string count_or_nothing(std::int64_t n) { return n > 0 ? format_count(n) : 
 
 std::string features_of(const core::DatasetSchema& schema) {
   if (schema.num_features == 0) return "none";
+  const core::Index given = schema.num_features - schema.num_learned;
+  if (schema.num_learned > 0) {
+    return fmt::format("{}{} learned embeddings", given > 0 ? format_count(given) + " and " : "",
+                       format_count(schema.num_learned));
+  }
   std::string text = format_count(schema.num_features);
   if (!schema.sparse_features) return text + ", dense";
   const double cells = static_cast<double>(schema.num_vertices) * static_cast<double>(schema.num_features);

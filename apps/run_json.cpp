@@ -129,12 +129,19 @@ ordered_json to_json(const pipeline::TrainResult& r) {
 }
 
 ordered_json to_json(const core::DatasetSchema& s, const std::filesystem::path& file) {
-  return {{"file", file.string()},          {"name", s.name},
-          {"vertices", s.num_vertices},     {"edges", s.num_edges},
-          {"directed", s.directed},         {"weighted", s.weighted},
-          {"features", s.num_features},     {"sparse_features", s.sparse_features},
-          {"task", name_of(s.task)},        {"outputs", s.num_outputs},
-          {"output_names", s.output_names}, {"splits", s.split_names}};
+  return {{"file", file.string()},
+          {"name", s.name},
+          {"vertices", s.num_vertices},
+          {"edges", s.num_edges},
+          {"directed", s.directed},
+          {"weighted", s.weighted},
+          {"features", s.num_features},
+          {"sparse_features", s.sparse_features},
+          {"learned_features", s.num_learned},
+          {"task", name_of(s.task)},
+          {"outputs", s.num_outputs},
+          {"output_names", s.output_names},
+          {"splits", s.split_names}};
 }
 
 ordered_json to_json(const Machine& m) {

@@ -205,6 +205,7 @@ void check(const TrainCommand& c) {
   if (c.training.threads > kLargestThreads) {
     throw UsageError(fmt::format("--threads is {}, expected at most {}", c.training.threads, kLargestThreads));
   }
+  check_model_options(c.model, c.given);
   if (c.runs < 1) throw UsageError(fmt::format("--runs is {}, expected 1 or more", c.runs));
   if (c.of_links && c.distribution.mode == "auto") {
     throw UsageError("--task link trains on one device or in a pipeline with --chunks 1; --mode auto has no choice");
@@ -306,6 +307,7 @@ Examples:
   laminar-train debian.h5 --layer sage --layers 3 --hidden 128 --epochs 100 --report run.html --checkpoint run.ckpt.h5
   laminar-train debian.h5 --checkpoint run.ckpt.h5 --resume
   laminar-train web.h5 --layer gcnii --layers 64 --gcnii.alpha 0.2 --dry-run
+  laminar-train bare.h5 --features learned --embedding-width 32
   laminar-train cora.h5 --task link --decoder mlp --epochs 100 --link-baselines
   laminar-train cora.h5 --layer gat --dump-config gat.cfg && laminar-train --config gat.cfg --seed 2
 )",

@@ -54,6 +54,9 @@ struct DatasetSchema {
   bool sparse_features = false;
   /// Stored feature entries: N * num_features if dense.
   EdgeId feature_entries = 0;
+  /// The last of num_features: rows of a table of embeddings that is trained along; see
+  /// pipeline::with_learned_features().
+  Index num_learned = 0;
   Task task = Task::kNone;
   Index num_outputs = 0;
   std::vector<std::string> output_names;

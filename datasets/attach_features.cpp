@@ -52,8 +52,7 @@ core::Tensor from_table(GraphData& data, const std::filesystem::path& path, cons
     vertices.push_back(first == 1 ? keys.by_id(table, cells[0])
                                   : keys.by_row(table, static_cast<Index>(vertices.size())));
     if (!budget.take(4 * sizeof(float) * cells.size() + 64)) {
-      table.fail(fmt::format("the features up to here take more than {:.1f} GiB; raise --max-memory if that is meant",
-                             static_cast<double>(budget.limit_bytes()) / (1ULL << 30U)));
+      table.fail(budget.complaint("what the file holds up to here"));
     }
     for (std::size_t c = first; c < cells.size(); ++c) {
       double value = 0;

@@ -115,8 +115,7 @@ class Parser {
 
   void take(std::size_t bytes) {
     if (budget_.take(bytes)) return;
-    fail(fmt::format("what the file holds up to here takes more than {:.1f} GiB; raise --max-memory if that is meant",
-                     static_cast<double>(budget_.limit_bytes()) / (1ULL << 30U)));
+    fail(budget_.complaint("what the file holds up to here"));
   }
 
   std::optional<std::string> attribute(const char* name) const {

@@ -40,7 +40,8 @@ struct Entries {
 /// Reads the rows of a table as edges.
 class Reader {
  public:
-  Reader(TableReader& table, const ImportOptions& options) : table_(table), options_(options) {}
+  Reader(TableReader& table, const ImportOptions& options, MemoryBudget& budget)
+      : table_(table), options_(options), budget_(budget) {}
 
   Entries read() {
     while (table_.next()) {
@@ -96,15 +97,11 @@ class Reader {
     return static_cast<float>(value);
   }
 
-  [[noreturn]] void fail_too_large() const {
-    table_.fail(
-        fmt::format("what the file holds up to here takes more than {:.1f} GiB; raise --max-memory if that is meant",
-                    static_cast<double>(budget_.limit_bytes()) / (1ULL << 30U)));
-  }
+  [[noreturn]] void fail_too_large() const { table_.fail(budget_.complaint("what the file holds up to here")); }
 
   TableReader& table_;
   const ImportOptions& options_;
-  MemoryBudget budget_{options_.max_memory_bytes};
+  MemoryBudget& budget_;
   EdgeColumns columns_;
   Entries entries_;
 };
@@ -152,7 +149,8 @@ std::int64_t number_vertices(const std::filesystem::path& path, Entries& entries
 EdgeListGraph read_edge_list(const std::filesystem::path& path, const ImportOptions& options) {
   TableReader table(path, options.edges.format,
                     {"source", "target", "from", "to", "src", "dst", "fromnodeid", "tonodeid", "weight"});
-  Entries entries = Reader(table, options).read();
+  MemoryBudget budget(options.max_memory_bytes);
+  Entries entries = Reader(table, options, budget).read();
   EdgeListGraph result;
   if (entries.header) result.notes.emplace_back("the first line holds names of columns");
   std::int64_t n = 0;
@@ -164,6 +162,7 @@ EdgeListGraph read_edge_list(const std::filesystem::path& path, const ImportOpti
   } else {
     n = number_vertices(path, entries, options.vertices, result);
   }
+  budget.take_vertices(n, path.string());
   EdgeTable edges;
   edges.source.reserve(entries.ends.size() / 2);
   edges.target.reserve(entries.ends.size() / 2);

@@ -93,8 +93,7 @@ EdgeTable read_entries(LineReader& file, const Header& h, MemoryBudget& budget) 
       file.fail(fmt::format("expected nothing after the {} entries of the line of sizes", h.entries));
     }
     if (!budget.take(kEntryBytes)) {
-      file.fail(fmt::format("the entries up to here take more than {:.1f} GiB; raise --max-memory if that is meant",
-                            static_cast<double>(budget.limit_bytes()) / (1ULL << 30U)));
+      file.fail(budget.complaint("what the file holds up to here"));
     }
     std::string_view rest = file.line();
     const auto row = take_integer(file, rest, "the row", 1, h.size);
@@ -136,6 +135,7 @@ ImportResult import_matrix_market(const std::filesystem::path& path, const Impor
   const Header header = read_header(file);
   MemoryBudget budget(options.max_memory_bytes);
   EdgeTable edges = read_entries(file, header, budget);
+  budget.take_vertices(header.size, path.string());
   if (header.symmetry == Symmetry::kSkew) mirror_negative(edges);
   ImportResult result;
   if (std::all_of(edges.weight.begin(), edges.weight.end(), [](double w) { return w == 1; })) edges.weight.clear();

@@ -170,8 +170,8 @@ void import_triples(const NpzFile& file, GraphData& data, std::vector<std::strin
 
 }  // namespace
 
-ImportResult import_npz(const std::filesystem::path& path, const ImportOptions& /*options*/) {
-  const NpzFile file(path);
+ImportResult import_npz(const std::filesystem::path& path, const ImportOptions& options) {
+  const NpzFile file(path, options.max_memory_bytes);
   ImportResult result;
   GraphData& data = result.data;
   data.name = path.stem().string();

@@ -88,15 +88,15 @@ class OgbReader {
 
   void take(const TableReader& table, std::size_t bytes) {
     if (budget_.take(bytes)) return;
-    table.fail(fmt::format("what is read up to here takes more than {:.1f} GiB; raise --max-memory if that is meant",
-                           static_cast<double>(budget_.limit_bytes()) / (1ULL << 30U)));
+    table.fail(budget_.complaint("what is read up to here"));
   }
 
-  Index read_count() const {
+  Index read_count() {
     TableReader table = open(required("num-node-list"));
     if (!table.next()) table.fail("the file is empty, expected the number of vertices");
     const auto n = integer(table, table.cells()[0], std::int64_t{std::numeric_limits<VertexId>::max()} + 1);
     if (n < 1 || table.cols() != 1 || table.next()) table.fail("expected one number of 1 or more: there is one graph");
+    budget_.take_vertices(n, required("num-node-list").string());
     return n;
   }
 

@@ -57,6 +57,11 @@ VertexIds parse_vertex_ids(std::string_view word) {
   return core::detail::from_name<VertexIds>("kind of vertex ids", kNames, word);
 }
 
+std::uint64_t parse_max_memory(double gib) {
+  if (!(gib > 0 && gib < 1e9)) throw UsageError(fmt::format("--max-memory {}: expected a number of GiB above 0", gib));
+  return static_cast<std::uint64_t>(gib * 0x1p30);
+}
+
 const Importer& find_importer(std::string_view name) {
   const auto found =
       std::find_if(kImporters.begin(), kImporters.end(), [&](const Importer& i) { return i.name == name; });
@@ -66,7 +71,7 @@ const Importer& find_importer(std::string_view name) {
   throw UsageError(fmt::format("there is no importer '{}'; there are: {}", name, known));
 }
 
-const Importer& importer_for(const std::filesystem::path& input) {
+const Importer& importer_for(const std::filesystem::path& input, std::string_view option) {
   std::error_code ignored;
   if (!std::filesystem::exists(input, ignored)) throw Error(fmt::format("{}: there is no such file", input.string()));
   if (std::filesystem::is_directory(input, ignored)) {
@@ -89,8 +94,8 @@ const Importer& importer_for(const std::filesystem::path& input) {
   for (const auto& importer : kImporters) {
     if (!importer.endings.empty()) known += fmt::format("{}{}", known.empty() ? "" : " ", importer.endings);
   }
-  throw UsageError(fmt::format("{}: what it is can't be told by its name; say --from SOURCE, or name it with one of {}",
-                               input.string(), known));
+  throw UsageError(fmt::format("{}: what it is can't be told by its name; say {}, or name it with one of {}",
+                               input.string(), option, known));
 }
 
 namespace {

@@ -47,6 +47,9 @@ struct ImportOptions {
   std::uint64_t max_memory_bytes = 0;
 };
 
+/// --max-memory in GiB as ImportOptions has it. Throws UsageError unless it is above 0 and below 10^9.
+std::uint64_t parse_max_memory(double gib);
+
 struct ImportResult {
   GraphData data;
   /// A hash of the input, in words for people; empty where the input is a file that has a name and doesn't change.
@@ -71,9 +74,9 @@ std::span<const Importer> importers();
 /// Throws UsageError, listing those there are.
 const Importer& find_importer(std::string_view name);
 
-/// The importer that `input` is for by its name (`web.mtx.gz`), or by what a folder holds. Throws UsageError if that
-/// can't be told, Error if there is no such file.
-const Importer& importer_for(const std::filesystem::path& input);
+/// The importer that `input` is for by its name (`web.mtx.gz`), or by what a folder holds. Throws UsageError, with the
+/// `option` that would say, if that can't be told, Error if there is no such file.
+const Importer& importer_for(const std::filesystem::path& input, std::string_view option = "--from SOURCE");
 
 /// Changes `data.splits` as the requests say, one after the other, and notes in `data.provenance` what was drawn;
 /// splits that are there count as published. "published" alone draws one where there is none, unless fewer than 4

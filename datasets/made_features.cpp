@@ -119,13 +119,25 @@ core::SparseMatrix identity(const GraphData& data) {
 
 std::vector<MadeFeatures> parse_made_features(std::string_view text) {
   std::vector<MadeFeatures> kinds;
+  bool learned = false;
   for (std::string_view rest = text;;) {
     const std::size_t comma = rest.find(',');
-    const auto found = std::find(kWords.begin(), kWords.end(), rest.substr(0, comma));
-    if (found == kWords.end()) return {};
-    kinds.push_back(static_cast<MadeFeatures>(found - kWords.begin()));
+    const std::string_view word = rest.substr(0, comma);
+    const auto found = std::find(kWords.begin(), kWords.end(), word);
+    learned = learned || word == "learned";
+    if (found != kWords.end()) {
+      kinds.push_back(static_cast<MadeFeatures>(found - kWords.begin()));
+    } else if (word != "learned") {
+      return {};
+    }
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
+  }
+  if (learned) {
+    throw UsageError(
+        fmt::format("--features {}: embeddings are not made beforehand but trained along: laminar-train GRAPH.h5 "
+                    "--features learned, or --features given,learned beside what the file has",
+                    text));
   }
   auto sorted = kinds;
   std::sort(sorted.begin(), sorted.end());

@@ -30,7 +30,8 @@ enum class MadeFeatures : std::uint8_t {
 };
 
 /// Words divided by commas: degree, onehot, pagerank, laplacian, random. Empty if `text` is no such list. Throws
-/// UsageError if it is one, but a word stands twice or onehot beside others.
+/// UsageError if it is one, but a word stands twice or onehot beside others, or for "learned" among them, which is a
+/// matter of training.
 std::vector<MadeFeatures> parse_made_features(std::string_view text);
 
 struct MadeFeatureOptions {

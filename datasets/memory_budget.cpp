@@ -4,9 +4,18 @@
 #include <fstream>
 #include <limits>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include "laminar/core/error.hpp"
+
 namespace laminar::datasets {
+namespace {
+
+// Measured with Matrix Market files of one entry: offsets of both directions, and what makes and writes them.
+constexpr std::size_t kVertexBytes = 40;
+
+}  // namespace
 
 std::uint64_t default_memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
@@ -20,6 +29,16 @@ std::uint64_t default_memory_bytes() {
     if (std::ifstream(file) >> limit && limit > 0) bytes = std::min(bytes, limit);
   }
   return bytes / 4 * 3;
+}
+
+std::string MemoryBudget::complaint(std::string_view what) const {
+  return fmt::format("{} takes more than {:.1f} GiB; raise --max-memory if that is meant", what,
+                     static_cast<double>(limit_bytes_) / (1ULL << 30U));
+}
+
+void MemoryBudget::take_vertices(core::Index count, const std::string& where) {
+  if (take(kVertexBytes * static_cast<std::size_t>(count))) return;
+  throw Error(fmt::format("{}: {}", where, complaint(fmt::format("a graph of {} vertices", count))));
 }
 
 }  // namespace laminar::datasets

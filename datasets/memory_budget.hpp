@@ -2,6 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "laminar/core/types.hpp"
 
 // Internal to datasets/.
 namespace laminar::datasets {
@@ -18,7 +22,11 @@ class MemoryBudget {
       : limit_bytes_(limit_bytes == 0 ? default_memory_bytes() : limit_bytes) {}
   /// False if the limit is passed.
   bool take(std::size_t bytes) { return (used_bytes_ += bytes) <= limit_bytes_; }
-  std::uint64_t limit_bytes() const { return limit_bytes_; }
+  /// What to say then: "`what` takes more than 1.5 GiB; raise --max-memory if that is meant".
+  std::string complaint(std::string_view what) const;
+  /// Takes what a graph of so many vertices needs whatever its edges, for files that tell a number without a byte for
+  /// each. Throws Error, beginning with `where`, if the limit is passed.
+  void take_vertices(core::Index count, const std::string& where);
 
  private:
   std::uint64_t limit_bytes_;

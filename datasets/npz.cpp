@@ -10,6 +10,7 @@
 #include <zip.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/memory_budget.hpp"
 
 namespace laminar::datasets {
 
@@ -19,6 +20,8 @@ namespace {
 
 // Deflate packs at most 1032 to 1.
 constexpr std::uint64_t kMaxRatio = 1040;
+// What importing takes for a byte that is unpacked: as it stands, and as 64-bit integers or float32.
+constexpr std::uint64_t kMemoryPerByte = 3;
 constexpr std::uint64_t kSmallBytes = std::uint64_t{1} << 16;
 constexpr std::size_t kLongestStart = (std::size_t{1} << 16) + 12;
 
@@ -81,11 +84,14 @@ void append_utf8(std::string& out, std::uint32_t c) {
 }  // namespace
 
 struct NpzFile::State {
+  explicit State(std::uint64_t max_memory_bytes) : budget(max_memory_bytes) {}
   std::string path;
   zip_t* archive = nullptr;
+  MemoryBudget budget;
 };
 
-NpzFile::NpzFile(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
+NpzFile::NpzFile(const std::filesystem::path& path, std::uint64_t max_memory_bytes)
+    : state_(std::make_unique<State>(max_memory_bytes)) {
   state_->path = path.string();
   if (!std::filesystem::is_regular_file(path)) throw Error(fmt::format("{}: there is no such file", state_->path));
   int code = 0;
@@ -122,6 +128,9 @@ NpyArray NpzFile::read(const std::string& array) const {
   }
   if (stat.size > kSmallBytes && stat.size / kMaxRatio > stat.comp_size) {
     fail(array, fmt::format("claims to unpack {} bytes to {}; the archive is damaged", stat.comp_size, stat.size));
+  }
+  if (!state_->budget.take(kMemoryPerByte * stat.size)) {
+    fail(array, state_->budget.complaint(fmt::format("what unpacks to {} bytes here", stat.size)));
   }
   const std::unique_ptr<zip_file_t, CloseEntry> file(zip_fopen_index(state_->archive, stat.index, 0));
   if (!file) fail(array, fmt::format("can't be unpacked: {}", zip_strerror(state_->archive)));

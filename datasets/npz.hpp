@@ -39,10 +39,11 @@ std::vector<std::int64_t> integers_of(const NpyArray& array, const std::string& 
 std::vector<float> numbers_of(const NpyArray& array, const std::string& where);
 
 /// A NumPy archive (.npz), distrusted: sizes that an array declares are held against the archive's before memory is
-/// taken, and an entry may not unpack to more than deflate can pack. Members throw Error, naming file and array.
+/// taken, an entry may not unpack to more than deflate can pack, and all that is read, with what importing makes of it,
+/// may not pass `max_memory_bytes` (0: default_memory_bytes()). Members throw Error, naming file and array.
 class NpzFile {
  public:
-  explicit NpzFile(const std::filesystem::path& path);
+  explicit NpzFile(const std::filesystem::path& path, std::uint64_t max_memory_bytes = 0);
   ~NpzFile();
   NpzFile(const NpzFile&) = delete;
   NpzFile& operator=(const NpzFile&) = delete;

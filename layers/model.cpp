@@ -35,6 +35,8 @@ NormLayer make_norm(LayerSetup& setup, Norm norm, Index width, const char* name)
 
 constexpr std::array kNorms = {std::pair{Norm::kDefault, "default"}, std::pair{Norm::kNone, "none"},
                                std::pair{Norm::kLayer, "layer"}, std::pair{Norm::kBatch, "batch"}};
+constexpr std::array kInputs = {std::pair{VertexInput::kGiven, "given"}, std::pair{VertexInput::kLearned, "learned"},
+                                std::pair{VertexInput::kGivenAndLearned, "given,learned"}};
 constexpr std::array kJumpings = {std::pair{Jumping::kNone, "none"}, std::pair{Jumping::kCat, "cat"},
                                   std::pair{Jumping::kMax, "max"}, std::pair{Jumping::kSum, "sum"}};
 
@@ -63,7 +65,13 @@ void check(const ModelOptions& o, const LayerInfo& layer, const core::DatasetSch
     if (!(rate >= 0 && rate < 1)) throw UsageError(fmt::format("--{} is {}, expected 0 <= rate < 1", name, rate));
   }
   if (schema.num_features < 1) {
-    throw UsageError(fmt::format("'{}' has no vertex features, so there is nothing to learn from", schema.name));
+    throw UsageError(
+        fmt::format("'{}' has no vertex features, so there is nothing to learn from; --features learned trains "
+                    "embeddings of its vertices, and laminar-convert --features makes some, e.g. degree",
+                    schema.name));
+  }
+  if (o.embedding_width < 0 || o.embedding_width > 1'000'000) {
+    throw UsageError(fmt::format("--embedding-width is {}, expected 0 to 1000000", o.embedding_width));
   }
   if (o.decoder != DecoderKind::kNone) {
     at_least_one(o.decoder_layers, "decoder-layers");
@@ -92,6 +100,8 @@ struct Model::Impl {
   std::vector<Index> layer_of;
   Index num_encoder_parameters = 0;
   bool has_encoder = false;
+  /// Whether the encoder is a table of embeddings only, before a net that has none otherwise.
+  bool embeds = false;
   bool has_head = false;
   /// Of a net that propagates, what stands before its encoder.
   std::optional<Linear> perceptron;
@@ -109,7 +119,7 @@ struct Model::Impl {
   std::vector<GuardedLayer> guards;
 
   /// gcnii's representation starts as relu(x W); residual blocks activate their input themselves.
-  bool encoder_activated() const { return !options.residual && !propagates; }
+  bool encoder_activated() const { return !options.residual && !propagates && !embeds; }
 
   /// Takes layer l's embedding into what jumping knowledge has gathered of those before, which may be empty.
   Var gathered(Index l, Tape& tape, Var before, Var x) const {
@@ -137,6 +147,25 @@ Jumping jumping_from_name(std::string_view name) {
   throw UsageError(fmt::format("jumping knowledge '{}' is not known; there are none, cat, max and sum", name));
 }
 
+std::string_view name_of(VertexInput input) { return kInputs[static_cast<std::size_t>(input)].second; }
+
+VertexInput vertex_input_from_name(std::string_view name) {
+  if (name == "learned,given") return VertexInput::kGivenAndLearned;
+  for (const auto& [input, text] : kInputs) {
+    if (name == text) return input;
+  }
+  throw UsageError(
+      fmt::format("features '{}' are not known; expected given, learned or given,learned; what is made from the graph "
+                  "(degree, pagerank, ...) is put into the file by laminar-convert GRAPH.h5 --features NAME --out FILE",
+                  name));
+}
+
+bool has_own_encoder(const ModelOptions& options) {
+  const LayerInfo& info = Registry::instance().info(options.layer);
+  // What is carried starts as the encoder's output.
+  return options.residual || info.constant_width || !info.carried.empty();
+}
+
 Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, core::MemoryPool* pool,
              const ModelPart& part)
     : impl_(std::make_unique<Impl>()) {
@@ -161,9 +190,9 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
   if (jumps) m.carried_widths.push_back(options.jumping == Jumping::kCat ? m.num_outputs : m.width);
   m.carried_is_constant =
       !jumps && std::all_of(info.carried.begin(), info.carried.end(), [](const auto& c) { return c.constant; });
-  // What is carried starts as the encoder's output.
-  const bool wrapped = options.residual || info.constant_width || !info.carried.empty();
-  m.has_encoder = wrapped;
+  const bool wrapped = has_own_encoder(options);
+  m.embeds = !wrapped && options.input != VertexInput::kGiven && options.embedding_width > 0;
+  m.has_encoder = wrapped || m.embeds;
   m.has_head = !m.propagates && (wrapped || jumps);
   static const LayerInfo kDense{.name = "dense", .summary = {}};
   const auto dense_setup = [&](const char* prefix, Index in, Index out) {
@@ -175,7 +204,10 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
                        .group = core::ParameterGroup::kDense},
                       kDense, {}, m.parameters);
   };
-  if (m.has_encoder && (part.layer_begin == 0 || part.encoder)) {
+  const bool holds_encoder = part.layer_begin == 0 || part.encoder;
+  if (m.embeds && holds_encoder) {
+    m.encoder = dense_setup("embedding", m.num_inputs, options.embedding_width).linear("weight", {.bias = false});
+  } else if (m.has_encoder && holds_encoder) {
     const bool deep = info.encoder_layers > 1;
     LayerSetup setup = dense_setup("encoder", m.num_inputs, m.width);
     if (deep) m.perceptron = setup.linear("hidden", {.out = options.hidden});
@@ -190,7 +222,9 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
   for (Index l = part.layer_begin; l < part_end; ++l) {
     const bool is_output = !m.has_head && l == options.layers - 1;
     LayerSetup setup({.prefix = fmt::format("layers.{}", l),
-                      .in_width = !m.has_encoder && l == 0 ? m.num_inputs : m.width,
+                      .in_width = l > 0 || wrapped ? m.width
+                                  : m.embeds       ? options.embedding_width
+                                                   : m.num_inputs,
                       .out_width = is_output ? m.num_outputs : m.width,
                       .index = l,
                       .num_layers = options.layers,
@@ -286,7 +320,8 @@ State Model::encode(Tape& tape, const Block& block, State in) const {
   const Impl& m = *impl_;
   if (!m.has_encoder) return in;
   if (!m.encoder) throw Error("[model] this part of the model has no encoder");
-  Var x = core::dropout(tape, in.x, m.options.input_dropout, block.own_ids());
+  // Embeddings are inputs as features are, so it is their columns that dropout falls on, in the first layer.
+  Var x = m.embeds ? in.x : core::dropout(tape, in.x, m.options.input_dropout, block.own_ids());
   if (m.perceptron) {
     x = core::activate(tape, (*m.perceptron)(tape, x), m.options.activation);
     x = core::dropout(tape, x, m.options.dropout, block.own_ids());
@@ -305,7 +340,7 @@ State Model::forward(Index l, Tape& tape, const Block& block, State in, Var* emb
     throw Error(fmt::format("[model] layer {} is not held by this device", l));
   }
   if (l == 0) in = encode(tape, block, std::move(in));
-  in.rate = l == 0 && !m.has_encoder ? o.input_dropout : o.dropout;
+  in.rate = l == 0 && (!m.has_encoder || m.embeds) ? o.input_dropout : o.dropout;
   const Var before = in.x;
   Var gathered;
   if (o.jumping != Jumping::kNone && l > 0) {

@@ -41,6 +41,18 @@ std::string_view name_of(Jumping jumping);
 /// The inverse. Throws UsageError, naming those there are.
 Jumping jumping_from_name(std::string_view name);
 
+/// What a net reads of a vertex.
+enum class VertexInput : std::uint8_t {
+  kGiven,            ///< the dataset's features
+  kLearned,          ///< an embedding that is trained along: a row of a table
+  kGivenAndLearned,  ///< both, side by side
+};
+
+/// "given", "learned", "given,learned".
+std::string_view name_of(VertexInput input);
+/// The inverse; "learned,given" is the same as the third. Throws UsageError, naming those there are.
+VertexInput vertex_input_from_name(std::string_view name);
+
 /// Everything that defines a model, beside the dataset it is for.
 struct ModelOptions {
   std::string layer = "gcn";
@@ -70,7 +82,18 @@ struct ModelOptions {
   DecoderKind decoder = DecoderKind::kNone;
   /// Linear maps of a kMlp.
   Index decoder_layers = 2;
+  VertexInput input = VertexInput::kGiven;
+  /// With learned embeddings: columns of their table, which then is a linear map without bias before the first layer
+  /// (of given features too). 0 = no table but the first layer's weights. Not heeded by nets with an encoder of their
+  /// own, whose weight is the table.
+  Index embedding_width = 64;
+  /// Rows of that table; 0 = see pipeline::embedding_rows().
+  Index embedding_buckets = 0;
 };
+
+/// Whether the net has a linear encoder anyway: residual nets, and those of layers that carry something along or keep
+/// their width, as gcnii and appnp do. Throws UsageError if the layer is not known.
+bool has_own_encoder(const ModelOptions& options);
 
 /// Which layers of a model a device holds.
 struct ModelPart {
@@ -107,7 +130,7 @@ class Model {
   bool carried_is_constant() const;
   /// Whether layers need the rows of all vertices at once, beyond their sources: then a stage can't work on chunks.
   bool needs_all_rows() const;
-  /// Whether a dense layer stands before the first one.
+  /// Whether a linear map stands before the first layer: an encoder, or a table of embeddings.
   bool has_encoder() const;
   /// The layer that parameter i of parameters() belongs to, -1 for encoder and head; whether it is the encoder's.
   Index layer_of(Index i) const;

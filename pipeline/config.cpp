@@ -25,6 +25,9 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                 {"precision", core::name_of(m.precision)},
                 {"decoder", layers::name_of(m.decoder)},
                 {"decoder_layers", m.decoder_layers},
+                {"features", layers::name_of(m.input)},
+                {"embedding_width", m.embedding_width},
+                {"embedding_buckets", m.embedding_buckets},
                 {"layer_options", json::object()}};
   for (const auto& [name, value] : m.layer_options) model["layer_options"][name] = value;
   const auto& o = t.optimizer;
@@ -115,6 +118,12 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
       const auto decoder = model.at("decoder").get<std::string>();
       if (decoder != "none") m.decoder = layers::decoder_from_name(decoder);
       model.at("decoder_layers").get_to(m.decoder_layers);
+    }
+    m.input = layers::VertexInput::kGiven;
+    if (model.contains("features")) {
+      m.input = layers::vertex_input_from_name(model.at("features").get<std::string>());
+      model.at("embedding_width").get_to(m.embedding_width);
+      model.at("embedding_buckets").get_to(m.embedding_buckets);
     }
     m.layer_options.clear();
     for (const auto& [name, value] : model.at("layer_options").items())

@@ -12,6 +12,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -27,12 +28,18 @@ void normalize_row(T* values, Index count) {
   for (Index i = 0; i < count; ++i) values[i] = static_cast<T>(values[i] / sum);
 }
 
-core::SparseMatrix normalized(const core::SparseMatrix& x) {
+/// The first `columns` columns normalised; in each row their entries come first.
+core::SparseMatrix normalized(const core::SparseMatrix& x, Index columns) {
   Tensor values(x.entries(), 1, core::DType::kFloat32);
   auto* out = values.data<float>();
   std::copy(x.values().begin(), x.values().end(), out);
   core::parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
-    for (Index r = begin; r < end; ++r) normalize_row(out + x.offsets()[r], x.offsets()[r + 1] - x.offsets()[r]);
+    for (Index r = begin; r < end; ++r) {
+      const core::EdgeId first = x.offsets()[r];
+      core::EdgeId last = x.offsets()[r + 1];
+      while (last > first && x.columns()[last - 1] >= columns) --last;
+      normalize_row(out + first, last - first);
+    }
   });
   return x.with_values(std::move(values));
 }
@@ -110,7 +117,10 @@ Features load_features(const core::RowSource& source, const layers::ModelOptions
     // Panels of sparse rows are put together in the file's order and then brought into the wanted one.
     const auto whole = [&] { return source.read_sparse(0, source.rows()); };
     core::SparseMatrix rows = everything ? whole() : sparse_rows(source, ids, order);
-    result.sparse = model.normalize_features ? normalized(rows) : rows;
+    // A vertex's place in a table of embeddings is no feature that could be normalised.
+    const bool learned = model.input != layers::VertexInput::kGiven;
+    const Index given = cols - (learned ? embedding_rows(model, source.rows()) : 0);
+    result.sparse = model.normalize_features ? normalized(rows, given) : rows;
     return result;
   }
   result.dense = Tensor(static_cast<Index>(ids.size()), cols, model.precision, pool, core::MemoryPurpose::kFeatures);

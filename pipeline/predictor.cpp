@@ -12,6 +12,7 @@
 #include "laminar/layers/registry.hpp"
 #include "laminar/pipeline/device_features.hpp"
 #include "laminar/pipeline/device_threads.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 
 namespace laminar::pipeline {
@@ -29,6 +30,7 @@ constexpr std::uint8_t kEmbedding = 102;
 core::DatasetSchema schema_of(const Checkpoint& checkpoint, const core::Dataset& data) {
   const DataSignature& trained_on = checkpoint.data;
   core::DatasetSchema schema = data.schema();
+  check_learned_features(checkpoint.model, schema);
   if (schema.num_features != trained_on.num_features) {
     throw Error(fmt::format("'{}' has {} features a vertex, but the model was trained on '{}' with {}", schema.name,
                             schema.num_features, trained_on.name, trained_on.num_features));

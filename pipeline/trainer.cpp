@@ -13,6 +13,7 @@
 #include "laminar/pipeline/config.hpp"
 #include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/device_trainer.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/measured_cut.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/turns.hpp"
@@ -136,6 +137,7 @@ struct Trainer::Impl {
   Impl(const layers::ModelOptions& model, const core::Dataset& whole, const TrainOptions& options, Transport* of_mpi)
       : rank(of_mpi) {
     validate(options);
+    check_learned_features(model, whole.schema());
     input.model = model;
     input.options = options;
     std::optional<PairDataset> of_links;

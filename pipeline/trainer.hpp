@@ -26,6 +26,8 @@ class DeviceTrainer;
 /// A model with a decoder (ModelOptions::decoder) is trained on the graph's pairs of vertices, which TrainOptions::link
 /// splits, on one device or in a pipeline with one chunk; labels and splits of the dataset are not looked at.
 ///
+/// For a model that learns embeddings of vertices (ModelOptions::input) the dataset is that of with_learned_features().
+///
 /// Same seed, same result, on any number of threads. One thread at a time, but for request_stop().
 class Trainer {
  public:

@@ -51,3 +51,35 @@ python_with_h5py() {
   done
   fail "no python3 with numpy, scipy and h5py; install python3-numpy python3-scipy python3-h5py"
 }
+
+# Virtual environments of the frameworks that are compared with and converted from, one for each, as no version of
+# PyTorch suits both.
+peers=${LAMINAR_PEERS_DIR:-$root/build/peers}
+
+# peer_environment pyg|dgl: makes $peers/NAME, or adds what it lacks. Says why if it can't, and is false then.
+peer_environment() {
+  local name=$1 folder=$peers/$1 packages modules
+  case "$name" in
+    pyg)
+      packages=(torch torch_geometric)
+      modules='torch, torch_geometric'
+      ;;
+    dgl)
+      # The last one with a wheel for processors, and what it was made for; it needs Python 3.8 to 3.12.
+      packages=(torch==2.2.1 dgl==2.1.0 torchdata==0.7.1 'numpy<2' pydantic pyyaml pandas)
+      modules='torch, dgl'
+      ;;
+    *) fail "there is no environment '$name'" ;;
+  esac
+  packages+=(h5py networkx numpy scipy)
+  modules+=', h5py, networkx, numpy, scipy'
+  "$folder/bin/python" -c "import $modules" >/dev/null 2>&1 && return
+  printf '%s: installing %s into %s\n' "$(basename "$0")" "${packages[*]}" "$folder" >&2
+  mkdir -p "$peers"
+  {
+    { [[ -x $folder/bin/pip ]] || python3 -m venv "$folder"; } && "$folder/bin/pip" install "${packages[@]}" &&
+      "$folder/bin/python" -c "import $modules"
+  } >"$peers/$name.log" 2>&1 && return
+  printf '%s: no environment for %s; see %s\n' "$(basename "$0")" "$name" "$peers/$name.log" >&2
+  return 1
+}

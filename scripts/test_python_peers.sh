@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The Python package's tests beside the frameworks that it converts from, each in a virtual environment of its own, which
-# is made where it is missing: PyTorch Geometric with the newest PyTorch, and the last DGL that has a wheel for
-# processors with the PyTorch that it was made for.
+# is made where it is missing and is also that of bench_peers.sh.
 # shellcheck source=scripts/common.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -11,23 +10,9 @@ usage() {
 Usage: scripts/test_python_peers.sh [pyg] [dgl]
 
 Runs python/tests in virtual environments with PyTorch Geometric and NetworkX (pyg) and with DGL and NetworkX (dgl; needs
-Python 3.8 to 3.12); both without arguments. The environments are made in build/python_peers, or in
-LAMINAR_PYTHON_PEERS_DIR, the first time: some 2 GB are downloaded.
+Python 3.8 to 3.12); both without arguments. The environments are made in build/peers, or in LAMINAR_PEERS_DIR, the first
+time, by this script or by bench_peers.sh: some 2 GB are downloaded.
 TEXT
-}
-
-peers=${LAMINAR_PYTHON_PEERS_DIR:-$root/build/python_peers}
-
-# make_environment NAME PACKAGE...: makes $peers/NAME unless it is there.
-make_environment() {
-  local name=$1 folder=$peers/$1
-  shift
-  [[ ! -e $folder/ready ]] || return 0
-  printf 'test_python_peers: installing %s into %s\n' "$*" "$folder" >&2
-  mkdir -p "$peers"
-  python3 -m venv "$folder"
-  "$folder/bin/pip" install --quiet "$@"
-  touch "$folder/ready"
 }
 
 run_tests() {
@@ -46,9 +31,6 @@ for word in "$@"; do
 done
 [[ ${#names[@]} -gt 0 ]] || names=(pyg dgl)
 for name in "${names[@]}"; do
-  case "$name" in
-    pyg) make_environment pyg torch torch_geometric networkx numpy scipy h5py ;;
-    dgl) make_environment dgl torch==2.2.1 dgl==2.1.0 torchdata==0.7.1 'numpy<2' pydantic pyyaml pandas networkx scipy h5py ;;
-  esac
+  peer_environment "$name" || exit 1
   run_tests "$name"
 done

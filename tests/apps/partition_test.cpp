@@ -51,16 +51,6 @@ class InEdges final : public core::EdgeStream {
   core::Index at_ = 0;
 };
 
-/// One line on stderr that holds `says`, and that exit code.
-void check_refused(const Finished& f, int code, const std::string& says) {
-  CAPTURE(says);
-  CAPTURE(f.err);
-  CHECK(f.code == code);
-  CHECK(lines_of(f.err).size() == 1);
-  CHECK(f.err.find(says) != std::string::npos);
-  CHECK(f.out.find("RESULT") == std::string::npos);
-}
-
 }  // namespace
 
 TEST_CASE("the RESULT line has its keys in their order and the figures of a partition done by hand") {
@@ -83,7 +73,7 @@ TEST_CASE("the RESULT line has its keys in their order and the figures of a part
   CHECK(lines_of(quiet.out).size() == 1);
 }
 
-TEST_CASE("graph files, METIS graphs and edge lists give the same partition") {
+TEST_CASE("every format gives the same partition") {
   const Workspace w;
   write_text(w.path("ring.graph"), ring_text());
   std::string edges = "# ring\n";
@@ -91,10 +81,20 @@ TEST_CASE("graph files, METIS graphs and edge lists give the same partition") {
   write_text(w.path("ring.csv"), edges);
   write_text(w.path("ring.data"), edges);
   REQUIRE(w.run({"laminar-convert", "--from", "edges", w.path("ring.csv"), "--out", w.path("ring.h5")}).code == 0);
+  for (const char* other : {"ring.mtx", "ring.graphml"}) {
+    REQUIRE(w.run({"laminar-convert", w.path("ring.h5"), "--out", w.path(other)}).code == 0);
+  }
+  // HDF5 is known by its first bytes.
+  std::filesystem::copy_file(w.path("ring.h5"), w.path("copy.h5"));
+  std::filesystem::copy_file(w.path("ring.h5"), w.path("copy.data"));
   std::vector<std::string> texts;
   for (const auto& words : std::vector<std::vector<std::string>>{{w.path("ring.graph")},
                                                                  {w.path("ring.csv")},
                                                                  {w.path("ring.data"), "--format", "edges"},
+                                                                 {w.path("ring.mtx")},
+                                                                 {w.path("ring.graphml")},
+                                                                 {w.path("copy.h5"), "--format", "laminar"},
+                                                                 {w.path("copy.data")},
                                                                  {w.path("ring.h5")}}) {
     std::vector<std::string> all = words;
     all.insert(all.end(), {"--parts", "2", "--out", w.path("p.txt"), "-q"});
@@ -104,6 +104,14 @@ TEST_CASE("graph files, METIS graphs and edge lists give the same partition") {
     CHECK(texts.back() == texts.front());
   }
   check_refused(partition(w, {w.path("ring.data"), "--parts", "2"}), 2, "say --format");
+  check_refused(partition(w, {w.path("ring.csv"), "--parts", "2", "--format", "dot"}), 2, "there is no importer 'dot'");
+  check_refused(partition(w, {w.path("none.mtx"), "--parts", "2"}), 1, "there is no such file");
+  check_refused(partition(w, {w.path("ring.mtx"), "--parts", "2", "--split", "0"}), 2, "has no splits");
+  check_refused(partition(w, {w.path("ring.graphml"), "--parts", "2", "--save-as", "x"}), 2, "needs a graph file");
+  check_refused(partition(w, {w.path("ring.mtx"), "--parts", "2", "--max-memory", "1e-9"}), 1, "raise --max-memory");
+  check_refused(partition(w, {w.path("ring.mtx"), "--parts", "2", "--max-memory", "-1"}), 2, "--max-memory -1");
+  write_text(w.path("bad.mtx"), "%%MatrixMarket matrix coordinate pattern general\n3 3 1\n4 1\n");
+  check_refused(partition(w, {w.path("bad.mtx"), "--parts", "2"}), 1, "bad.mtx:3: ");
   const Finished directed = partition(w, {w.path("ring.csv"), "--directed", "--parts", "3", "-s", "range", "-q"});
   // Each part receives one row forwards and one backwards.
   CHECK(directed.result().at("total_volume") == "6");

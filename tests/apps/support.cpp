@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,15 @@
 #include "laminar/tests/support/datasets.hpp"
 
 namespace laminar::apps::test {
+
+void check_refused(const Finished& f, int code, const std::string& says) {
+  CAPTURE(says);
+  CAPTURE(f.err);
+  CHECK(f.code == code);
+  CHECK(lines_of(f.err).size() == 1);
+  CHECK(f.err.find(says) != std::string::npos);
+  CHECK(f.out.find("RESULT") == std::string::npos);
+}
 
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);

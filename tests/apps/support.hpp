@@ -45,6 +45,9 @@ class Process {
   pid_t pid_ = -1;
 };
 
+/// Checks that it ended with that exit code, one line on stderr that holds `says`, and no result.
+void check_refused(const Finished& f, int code, const std::string& says);
+
 std::string read_text(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, std::string_view text);
 std::vector<std::string> lines_of(const std::string& text);

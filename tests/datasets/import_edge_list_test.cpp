@@ -183,6 +183,10 @@ TEST_CASE("how many vertices there are can be said, and how much memory may be t
   CHECK_THROWS_AS(read_edge_list(folder / "few.txt", options), UsageError);
   options = {};
   options.max_memory_bytes = 1 << 20;
+  options.vertices = 1000000000;
+  CHECK_THROWS_WITH_AS(read_edge_list(folder / "few.txt", options),
+                       doctest::Contains("few.txt: a graph of 1000000000 vertices takes more than 0.0 GiB"), Error);
+  options.vertices = 0;
   std::string many;
   for (int i = 0; i < 20000; ++i) many += "0 1\n";
   write_bytes(folder / "many.txt", many);

@@ -105,6 +105,12 @@ TEST_CASE("damaged folders of the Open Graph Benchmark are refused") {
   refused("split/time/test", "9\n", "test.csv.gz:1: '9' is found");
   refused("split/time/test", "0\n", "vertex 0 is in train and in test");
   Ogb ogb;
+  ogb.put("raw/num-node-list", "1000000000\n");
+  ImportOptions little;
+  little.max_memory_bytes = std::uint64_t{1} << 30;
+  CHECK_THROWS_WITH_AS(import_ogb(ogb.path(), little), doctest::Contains("a graph of 1000000000 vertices takes more"),
+                       Error);
+  ogb.put("raw/num-node-list", "4\n");
   ogb.remove("split/time/valid");
   CHECK_THROWS_WITH_AS(import_ogb(ogb.path(), {}), doctest::Contains("there is no valid.csv.gz"), Error);
   ogb.remove("raw/edge");

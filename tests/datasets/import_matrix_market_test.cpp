@@ -89,6 +89,11 @@ TEST_CASE("damaged Matrix Market files are refused with file and line") {
   options.max_memory_bytes = 100;
   CHECK_THROWS_WITH_AS(import_matrix_market(folder / "big.mtx", options), doctest::Contains("raise --max-memory"),
                        Error);
+  // A header of few bytes that claims many vertices is refused before there is memory for them.
+  options.max_memory_bytes = std::uint64_t{1} << 30;
+  write_bytes(folder / "big.mtx", head + "pattern general\n1000000000 1000000000 1\n1 1\n");
+  CHECK_THROWS_WITH_AS(import_matrix_market(folder / "big.mtx", options),
+                       doctest::Contains("big.mtx: a graph of 1000000000 vertices takes more than 1.0 GiB"), Error);
 }
 
 }  // namespace laminar::datasets::test

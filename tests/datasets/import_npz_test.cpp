@@ -289,6 +289,10 @@ TEST_CASE("an archive that would unpack to far more than it is") {
   write_npz(folder / "zeros.npz", arrays);
   // 32 MB of zeros in 31 kB are within what deflate can do.
   CHECK(import_npz(folder / "zeros.npz", {}).data.features.cols() == 2'000'000);
+  ImportOptions little;
+  little.max_memory_bytes = std::uint64_t{64} << 20;
+  CHECK_THROWS_WITH_AS(import_npz(folder / "zeros.npz", little), doctest::Contains("node_features: what unpacks to"),
+                       Error);
   // The same entry claiming 100 times as much, in both places where an archive says so.
   std::string bytes = read_bytes(folder / "zeros.npz");
   const auto real = static_cast<std::uint32_t>(arrays["node_features"].size());

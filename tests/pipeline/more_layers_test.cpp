@@ -48,15 +48,7 @@ std::vector<layers::ModelOptions> nets() {
   return all;
 }
 
-TrainOptions options_of(const Topology& topology, Index epochs = 4) {
-  TrainOptions o;
-  o.epochs = epochs;
-  o.eval_every = epochs;
-  o.threads = 2;
-  o.distribution.topology = topology;
-  o.distribution.partition = "range";
-  return o;
-}
+TrainOptions options_of(const Topology& topology, Index epochs = 4) { return training_on(topology, epochs); }
 
 TrainOptions exact(const Topology& topology) {
   TrainOptions o = options_of(topology);
@@ -155,7 +147,7 @@ TEST_CASE("more layers: float32 trainings have the same bits on any number of th
 
 TEST_CASE("norm and jumping knowledge stand in a configuration; an older one has neither") {
   layers::ModelOptions net{.layer = "gcn", .norm = layers::Norm::kBatch, .jumping = layers::Jumping::kCat};
-  TrainOptions options;
+  TrainOptions options = options_of({});
   const std::string text = pipeline::to_json(net, options);
   layers::ModelOptions read;
   pipeline::from_json(text, read, options);

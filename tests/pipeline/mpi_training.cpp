@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/hash.hpp"
+#include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/predictor.hpp"
 #include "laminar/tests/support/datasets.hpp"
 
@@ -31,6 +32,9 @@ layers::ModelOptions net_of(const TrainingSpec& spec) {
   net.precision = core::dtype_from_name(spec.text("precision", "f32"));
   if (net.layer == "gat") net.layer_options = {{"heads", "2"}, {"attention_dropout", "0.3"}};
   net.residual = net.layer == "sage";
+  net.input = layers::vertex_input_from_name(spec.text("features", "given"));
+  net.embedding_width = 6;
+  net.embedding_buckets = spec.number("buckets", 0);
   return net;
 }
 
@@ -73,13 +77,16 @@ std::string train(const TrainingSpec& spec, pipeline::Transport* rank) {
   const std::string differs = rank != nullptr && rank->rank() == 1 ? spec.text("differs") : "";
   datasets::GraphData blocks = block_model({.vertices = differs == "graph" ? kVertices - 1 : kVertices});
   if (differs == "labels") blocks.labels.classes.front() = 1 - blocks.labels.classes.front();
-  const auto data = datasets::from_memory(blocks);
+  const layers::ModelOptions net = net_of(spec);
+  const auto given = datasets::from_memory(blocks);
+  const auto learned = pipeline::with_learned_features(*given, net);
+  const core::Dataset& data = learned ? *learned : *given;
   pipeline::TrainOptions options = options_of(spec, kVertices);
   if (differs == "options") options.learning_rate.base = 0.123;
   if (differs == "seed") options.seed = 77;
   if (differs == "topology") std::swap(options.distribution.topology.stages, options.distribution.topology.parts);
   if (differs == "parts") options.distribution.part_of = stripes(kVertices, options.distribution.topology.parts, 1);
-  pipeline::Trainer trainer(net_of(spec), *data, options, rank);
+  pipeline::Trainer trainer(net, data, options, rank);
   if (spec.number("resume", 0) > 0) {
     pipeline::Checkpoint c = pipeline::read_checkpoint(options.checkpoint);
     if (differs == "checkpoint") c.weights.front().value.fill(0);

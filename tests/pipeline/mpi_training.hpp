@@ -11,8 +11,9 @@ namespace laminar::testing {
 
 /// Of words KEY=VALUE; what is not given has a default. net: gcn, gat, gcnii, sage (residual). stages, parts, chunks,
 /// staleness, stale, rate, dtype, fidelity, epochs, threads, every (checkpoint-every). codec: native, bf16, int8.
-/// precision. checkpoint: a file. resume=1: go on from it. stripes=1: chunks and parts given vertex by vertex. differs:
-/// what rank 1 has otherwise: options, seed, graph, labels, topology, parts, checkpoint.
+/// precision. features, buckets (of learned ones). checkpoint: a file. resume=1: go on from it. stripes=1: chunks and
+/// parts given vertex by vertex. differs: what rank 1 has otherwise: options, seed, graph, labels, topology, parts,
+/// checkpoint.
 struct TrainingSpec {
   explicit TrainingSpec(std::map<std::string, std::string> words);
   std::string text(const std::string& key, const std::string& otherwise = "") const;

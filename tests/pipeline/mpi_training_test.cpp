@@ -44,6 +44,8 @@ TEST_CASE("ranks train to the bits of threads, whatever the number of threads") 
       {2, {{"net", "gcn"}, {"parts", "2"}}},
       {2, {{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}}},
       {4, {{"net", "gat"}, {"parts", "4"}}},
+      {2, {{"net", "gcn"}, {"stages", "2"}, {"chunks", "6"}, {"features", "learned"}}},
+      {2, {{"net", "gat"}, {"parts", "2"}, {"features", "given,learned"}, {"buckets", "40"}}},
       {3, {{"net", "gat"}, {"parts", "3"}, {"stale", "1"}, {"fidelity", "2"}}},
       {2, {{"net", "sage"}, {"parts", "2"}, {"rate", "0.3"}, {"codec", "int8"}}},
       {2, {{"net", "gcnii"}, {"stages", "2"}, {"chunks", "6"}, {"dtype", "bfloat16"}, {"fidelity", "3"}}},

@@ -30,6 +30,16 @@ std::string name_of_net(const layers::ModelOptions& net) {
   return net.residual ? name + " residual" : name;
 }
 
+pipeline::TrainOptions training_on(const pipeline::Topology& topology, core::Index epochs) {
+  pipeline::TrainOptions o;
+  o.epochs = epochs;
+  o.eval_every = epochs;
+  o.threads = 2;
+  o.distribution.topology = topology;
+  o.distribution.partition = "range";
+  return o;
+}
+
 std::map<std::string, core::Tensor> gradients_of(pipeline::Trainer& trainer) {
   std::map<std::string, core::Tensor> all;
   for (core::Index d = 0; d < trainer.plan().num_devices(); ++d) {

@@ -15,6 +15,9 @@ namespace laminar::testing {
 std::vector<layers::ModelOptions> topology_nets(core::DType precision, core::Index layers);
 std::string name_of_net(const layers::ModelOptions& net);
 
+/// `epochs` epochs on 2 threads, evaluated after the last, with parts and chunks that are ranges.
+pipeline::TrainOptions training_on(const pipeline::Topology& topology, core::Index epochs);
+
 /// Gradients of all parameters by name, of all devices of a trainer in one process.
 std::map<std::string, core::Tensor> gradients_of(pipeline::Trainer& trainer);
 

@@ -20,13 +20,8 @@ namespace {
 constexpr Index kLayers = 4;
 
 TrainOptions options_of(const Topology& topology, Index epochs = 20) {
-  TrainOptions o;
-  o.epochs = epochs;
-  o.eval_every = epochs;
-  o.threads = 2;
+  TrainOptions o = training_on(topology, epochs);
   o.clip_norm = 1;
-  o.distribution.topology = topology;
-  o.distribution.partition = "range";
   return o;
 }
 
