@@ -1,5 +1,6 @@
 // A libFuzzer target for the reader that the environment variable LAMINAR_FUZZ_READER names: it may read an input or
 // refuse it with an Error; anything else is a finding.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -32,6 +33,40 @@ datasets::GraphData ring() {
       laminar::core::Graph::from_edges(4, std::vector{0, 1, 2, 3}, std::vector{1, 2, 3, 0}, {}, true));
   data.vertex_names = {"a", "b", "c", "d"};
   return data;
+}
+
+void write(const std::filesystem::path& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+/// An input of a reader of folders is its files in this order, each but the last ended by a line "==="; a file that
+/// begins with "none" is left out.
+constexpr std::array kOgbFiles = {"raw/num-node-list.csv", "raw/num-edge-list.csv", "raw/edge.csv",
+                                  "raw/node-feat.csv",     "raw/node-label.csv",    "raw/edge-feat.csv",
+                                  "split/time/train.csv",  "split/time/valid.csv",  "split/time/test.csv"};
+
+void write_ogb(const std::filesystem::path& folder, std::string_view bytes) {
+  constexpr std::string_view kEnd = "===\n";
+  std::filesystem::create_directories(folder / "raw");
+  std::filesystem::create_directories(folder / "split/time");
+  for (const char* name : kOgbFiles) {
+    const std::size_t end = bytes.find(kEnd);
+    const std::string_view file = bytes.substr(0, end);
+    if (file.substr(0, 4) != "none") write(folder / name, file);
+    bytes = end == std::string_view::npos ? std::string_view() : bytes.substr(end + kEnd.size());
+  }
+}
+
+/// Makes what `reader` reads of an input.
+void write_input(std::string_view reader, const std::filesystem::path& path, std::string_view bytes) {
+  if (reader == "ogb") {
+    write_ogb(path, bytes);
+  } else if (reader == "debian") {
+    std::filesystem::create_directory(path);
+    write(path / "main_Packages", bytes);
+  } else {
+    write(path, bytes);
+  }
 }
 
 void read(std::string_view reader, const std::filesystem::path& path) {
@@ -67,15 +102,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const char* const reader = std::getenv("LAMINAR_FUZZ_READER");
   if (reader == nullptr)
     throw std::runtime_error("set LAMINAR_FUZZ_READER to the name of a folder of tests/fuzz/corpus");
-  {
-    std::ofstream file(path, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(bytes), static_cast<std::streamsize>(size));
-  }
+  write_input(reader, path, {reinterpret_cast<const char*>(bytes), size});
   try {
     read(reader, path);
   } catch (const laminar::Error&) {
     // Refused, as it should be.
   }
-  std::filesystem::remove(path);
+  std::filesystem::remove_all(path);
   return 0;
 }
