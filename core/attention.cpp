@@ -19,6 +19,7 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/attention_kernels.hpp"
 #include "laminar/core/edge_masks.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/heads.hpp"
 #include "laminar/core/panel_sums.hpp"
@@ -33,6 +34,7 @@ class ScoreNode final : public Node {
       : z_(z), vector_(vector), rows_(std::move(rows)), vector_value_(std::move(vector_value)), heads_(heads) {}
 
   void backward(Tape& tape, const Tensor& ds) override {
+    const WorkScope scope(pass_work(WorkKind::kAttention, "scores, backward", rows_, tape.needs_gradient(z_) ? 3 : 1));
     dispatch(ds.dtype(), [&]<class T>(T) { run<T>(tape, ds); });
   }
 
@@ -76,6 +78,7 @@ Var record_scores(Tape& tape, const ScoreTerm& term, Index heads) {
     throw Error(fmt::format("[attention] rows of width {}, vector '{}' [{}, {}] and {} heads do not fit", d,
                             vector.name, vector.value.rows(), vector.value.cols(), heads));
   }
+  const WorkScope scope(pass_work(WorkKind::kAttention, "scores", rows, 1));
   Tensor scores = head_dots(rows, vector.value, heads, tape.context().pool.get(), MemoryPurpose::kActivations);
   const Var v = tape.parameter(vector);
   return tape.record(std::move(scores), std::make_unique<ScoreNode>(term.rows, v, rows, vector.value, heads),
@@ -111,6 +114,7 @@ class AttentionNode final : public AggregationNode {
   }
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kAttention, "attention", *a_, begin, end, y, y.cols()));
     dispatch(y.dtype(), [&]<class T>(T) { forward_any<T>(sources, y, begin, end); });
     if (keep_) y_ = y;
   }
@@ -125,6 +129,8 @@ class AttentionNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(
+        out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
     dispatch(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out); });
   }
 
@@ -155,6 +161,7 @@ class AttentionNode final : public AggregationNode {
 
   template <class T>
   void target_gradient(const Tensor& dy, GradientSink& sink) const {
+    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, 3));
     const Tensor means = head_dots(dy, y_, heads_, pool_.get());
     const Tensor positive_means = head_dots(dy, positive_part_, heads_, pool_.get());
     const T* c = means.data<T>();

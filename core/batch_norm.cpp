@@ -14,6 +14,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -48,6 +49,9 @@ class BatchNormNode final : public Node {
         rows_(rows) {}
 
   void backward(Tape& tape, const Tensor& dy) override {
+    // Once for the sums, and once for what they give.
+    const WorkScope scope(
+        pass_work(WorkKind::kElementwise, "batch norm, backward", dy, tape.needs_gradient(x_) ? 5 : 2));
     dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
   }
 
@@ -113,6 +117,7 @@ Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
           fmt::format("[batch_norm] '{}' is [{}, {}], expected [1, {}]", p->name, p->value.rows(), p->value.cols(), d));
     }
   }
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "batch norm", input, 3));
   Tensor y = tape.allocate(n, d);
   Tensor statistics = Tensor::zeros(2, d, DType::kFloat64, tape.context().pool.get());
   double rows = 0;

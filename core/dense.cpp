@@ -10,6 +10,7 @@
 #include "laminar/core/gather.hpp"
 #include "laminar/core/gemm.hpp"
 #include "laminar/core/vectorised.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -59,6 +60,7 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
   }
   const Index n = x.rows();
   if (n == 0) return;
+  const WorkScope scope(dense_work("x^T dy", x.dtype(), {.transpose_a = true, .m = x.cols(), .n = g.cols(), .k = n}));
   // At most 32 partial sums, so that their memory stays small beside the rows'.
   const Index grain = std::max<Index>(panel_rows(n, x.cols() + g.cols()), (n + 31) / 32);
   const Index panels = (n + grain - 1) / grain;
@@ -101,14 +103,16 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
 void multiply(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply",
         x.rows(), x.cols(), w, y);
-  const GemmShape shape{.n = w.cols(), .k = w.rows()};
+  const GemmShape shape{.m = x.rows(), .n = w.cols(), .k = w.rows()};
+  const WorkScope scope(dense_work("x W", x.dtype(), shape));
   dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
 }
 
 void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.cols() && w.rows() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(),
         "multiply_transposed", x.rows(), x.cols(), w, y);
-  const GemmShape shape{.transpose_b = true, .n = w.rows(), .k = w.cols()};
+  const GemmShape shape{.transpose_b = true, .m = x.rows(), .n = w.rows(), .k = w.cols()};
+  const WorkScope scope(dense_work("dy W^T", x.dtype(), shape));
   dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
 }
 
@@ -116,7 +120,8 @@ void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y, 
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply_add",
         x.rows(), x.cols(), w, y);
   check(b.rows() == 1 && b.cols() == y.cols() && b.dtype() == y.dtype(), "multiply_add", x.rows(), x.cols(), b, y);
-  const GemmShape shape{.n = w.cols(), .k = w.rows()};
+  const GemmShape shape{.m = x.rows(), .n = w.cols(), .k = w.rows()};
+  const WorkScope scope(dense_work("x W + b", x.dtype(), shape));
   dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, b.data<T>(), y, accumulate); });
 }
 
@@ -131,6 +136,8 @@ void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, M
 void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply", x.rows(), x.cols(), w, y);
   const Index d = w.cols();
+  const WorkScope scope(
+      gather_work(WorkKind::kSum, "sparse x W", w.dtype(), {x.offsets(), x.columns(), x.cols(), d}, d));
   dispatch(w.dtype(), [&]<class T>(T) {
     const T* b = w.data<T>();
     T* c = y.data<T>();
@@ -148,6 +155,8 @@ void add_outer_product(const SparseMatrix& x, const Tensor& g, Tensor& w) {
   check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows(), "add_outer_product", x.rows(), x.cols(),
         g, w);
   const Index d = g.cols();
+  const WorkScope scope(gather_work(WorkKind::kSum, "sparse x^T dy", g.dtype(),
+                                    {x.transposed_offsets(), x.transposed_rows(), x.rows(), d}, d));
   dispatch(g.dtype(), [&]<class T>(T) {
     const T* b = g.data<T>();
     T* c = w.data<T>();

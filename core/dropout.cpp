@@ -9,6 +9,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/philox_lanes.hpp"
 #include "laminar/core/vectorised.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -65,6 +66,7 @@ LAMINAR_INLINE void mask_row(const T* x, T* y, Index d, RandomKey key, std::uint
 template <class T>
 void apply_mask(const Tensor& x, Tensor& y, RandomKey key, const DropoutRate& rate, std::span<const VertexId> ids,
                 bool accumulate) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "dropout", x, accumulate ? 3 : 2));
   const Index d = x.cols();
   const T* in = x.data<T>();
   T* out = y.data<T>();
@@ -95,6 +97,8 @@ class DropoutNode final : public Node {
 
 SparseMatrix thin(const SparseMatrix& x, RandomKey key, const DropoutRate& rate, std::span<const VertexId> ids,
                   MemoryPool& pool) {
+  const WorkScope scope(
+      pass_work(WorkKind::kElementwise, "dropout of sparse rows", DType::kFloat32, x.entries(), 1, 2));
   Tensor values(x.entries(), 1, DType::kFloat32, &pool);
   auto* out = values.data<float>();
   parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {

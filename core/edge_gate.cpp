@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/exponential.hpp"
 #include "laminar/core/parallel.hpp"
@@ -45,6 +46,7 @@ class GatedColumnsNode final : public AggregationNode {
   }
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kAttention, "gated columns", *a_, begin, end, y, 2 * y.cols()));
     dispatch(y.dtype(), [&]<class T>(T) {
       const Index d = y.cols();
       parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
@@ -68,6 +70,7 @@ class GatedColumnsNode final : public AggregationNode {
 
   void backward(Tape& tape, const Tensor& dy) override {
     if (slopes_) {
+      const WorkScope scope(pass_work(WorkKind::kAttention, "gated columns, targets", dy, 3));
       GradientSink dt = tape.sink(in_.t);
       dispatch(dy.dtype(), [&]<class T>(T) {
         for_each_element(dy.size(), [g = dy.data<T>(), s = slopes_.data<T>(), out = dt.tensor.data<T>(),
@@ -82,6 +85,8 @@ class GatedColumnsNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(
+        out_edge_work(WorkKind::kAttention, "gated columns, backward", *a_, begin, end, dy, 2 * dy.cols()));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const Index d = dy.cols();
       const auto& transposed = a_->transposed;

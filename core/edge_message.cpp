@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
 
@@ -45,6 +46,7 @@ class EdgeMessageNode final : public AggregationNode {
         is_rectified_(message.is_rectified) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kSum, "edge messages", *a_, begin, end, y, y.cols()));
     dispatch(y.dtype(), [&]<class T>(T) {
       const Index d = y.cols();
       parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
@@ -70,6 +72,7 @@ class EdgeMessageNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(out_edge_work(WorkKind::kSum, "edge messages, backward", *a_, begin, end, dy, dy.cols()));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const Index d = dy.cols();
       const auto& transposed = a_->transposed;
@@ -100,6 +103,7 @@ class EdgeMessageNode final : public AggregationNode {
 
   template <class T>
   void parameter_gradients(Tape& tape, const Tensor& dy) const {
+    const WorkScope scope(in_edge_work(WorkKind::kSum, "edge messages, weights", *a_, 0, a_->num_rows, dy, dy.cols()));
     const Index n = a_->num_rows;
     const Index d = dy.cols();
     const Index width = features_.cols();

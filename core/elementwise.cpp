@@ -10,6 +10,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/vectorised.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -35,6 +36,7 @@ class CombineNode final : public Node {
     if (!tape.needs_gradient(to)) return;
     if (factor == 1) return tape.add_gradient(to, dy);
     GradientSink sink = tape.sink(to);
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "combination, backward", dy, sink.accumulate ? 3 : 2));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const T* g = dy.data<T>();
       T* out = sink.tensor.data<T>();
@@ -60,6 +62,7 @@ class MaximumNode final : public Node {
   void pass(Tape& tape, const Tensor& dy, Var to, bool is_left) const {
     if (!tape.needs_gradient(to)) return;
     GradientSink sink = tape.sink(to);
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "maximum, backward", dy, sink.accumulate ? 5 : 4));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const T* p = left_.data<T>();
       const T* q = right_.data<T>();
@@ -141,6 +144,7 @@ class ActivationNode final : public Node {
   ActivationNode(Activation f, Var x, Tensor saved) : f_(f), x_(x), saved_(std::move(saved)) {}
   void backward(Tape& tape, const Tensor& dy) override {
     GradientSink sink = tape.sink(x_);
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "activation, backward", dy, sink.accumulate ? 4 : 3));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const T* g = dy.data<T>();
       const T* saved = saved_.data<T>();
@@ -167,6 +171,7 @@ Var add_onto(Tape& tape, Var onto, Var x) {
   if (onto.id == x.id) return add(tape, onto, x);
   const Tensor right = tape.value(x);
   check_same_shape("add_onto", tape.value(onto), right);
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "combination in place", right, 3));
   Tensor left = tape.take(onto);
   if (!left.is_unique()) left = left.clone(tape.context().pool.get());
   dispatch(left.dtype(), [&]<class T>(T) {
@@ -181,6 +186,7 @@ Var combine(Tape& tape, double a, Var x, double b, Var z) {
   const Tensor& left = tape.value(x);
   const Tensor& right = tape.value(z);
   check_same_shape("combine", left, right);
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "combination", left, 3));
   Tensor y = tape.allocate(left.rows(), left.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = left.data<T>();
@@ -197,6 +203,7 @@ Var maximum(Tape& tape, Var x, Var z) {
   const Tensor left = tape.value(x);
   const Tensor right = tape.value(z);
   check_same_shape("maximum", left, right);
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "maximum", left, 3));
   Tensor y = tape.allocate(left.rows(), left.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = left.data<T>();
@@ -211,6 +218,7 @@ Var maximum(Tape& tape, Var x, Var z) {
 
 Var scale(Tape& tape, double a, Var x) {
   const Tensor& in = tape.value(x);
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "multiple", in, 2));
   Tensor y = tape.allocate(in.rows(), in.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = in.data<T>();
@@ -233,6 +241,7 @@ Activation activation_from_name(std::string_view name) {
 Var activate(Tape& tape, Var x, Activation activation) {
   if (activation == Activation::kNone) return x;
   const Tensor in = tape.value(x);
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "activation", in, 2));
   Tensor y = tape.allocate(in.rows(), in.cols());
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = in.data<T>();

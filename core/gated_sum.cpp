@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/parallel.hpp"
@@ -27,6 +28,7 @@ class GatedSumNode final : public AggregationNode {
       : in_(in), a_(std::move(a)), x_(tape.value(in.x)), s_(tape.value(in.s)), t_(tape.value(in.t)) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kAttention, "gated sum", *a_, begin, end, y, y.cols()));
     dispatch(y.dtype(), [&]<class T>(T) {
       const Index d = y.cols();
       const T* s = s_.data<T>();
@@ -57,6 +59,8 @@ class GatedSumNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(
+        out_edge_work(WorkKind::kAttention, "gated sum, backward", *a_, begin, end, dy, dy.cols(), 4));
     dispatch(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out); });
   }
 
@@ -68,6 +72,8 @@ class GatedSumNode final : public AggregationNode {
 
   template <class T>
   void target_gradient(const Tensor& dy, GradientSink& sink) const {
+    const WorkScope scope(
+        in_edge_work(WorkKind::kAttention, "gated sum, targets", *a_, 0, a_->num_rows, sink.tensor, dy.cols()));
     const Index d = dy.cols();
     const T* s = s_.data<T>();
     const T* t = t_.data<T>();

@@ -8,6 +8,7 @@
 #include "laminar/core/dot.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/vectorised.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -16,6 +17,8 @@ class MeanHeadsNode final : public Node {
  public:
   MeanHeadsNode(Var x, Index heads) : x_(x), heads_(heads) {}
   void backward(Tape& tape, const Tensor& dy) override {
+    const WorkScope scope(
+        pass_work(WorkKind::kElementwise, "mean of heads, backward", dy, 1 + static_cast<double>(heads_)));
     GradientSink sink = tape.sink(x_);
     dispatch(dy.dtype(), [&]<class T>(T) {
       const Index w = dy.cols();
@@ -47,6 +50,8 @@ Var mean_heads(Tape& tape, Var x, Index heads) {
     throw Error(fmt::format("[mean_heads] {} columns do not divide into {} heads", in.cols(), heads));
   }
   const Index w = in.cols() / heads;
+  const WorkScope scope(
+      pass_work(WorkKind::kElementwise, "mean of heads", in.dtype(), in.rows(), w, 1 + static_cast<double>(heads)));
   Tensor y = tape.allocate(in.rows(), w);
   dispatch(y.dtype(), [&]<class T>(T) {
     const T* p = in.data<T>();

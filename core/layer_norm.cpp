@@ -8,6 +8,7 @@
 #include "laminar/core/dot.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -23,6 +24,8 @@ class LayerNormNode final : public Node {
         gain_value_(std::move(gain_value)) {}
 
   void backward(Tape& tape, const Tensor& dy) override {
+    const WorkScope scope(
+        pass_work(WorkKind::kElementwise, "layer norm, backward", dy, tape.needs_gradient(x_) ? 3 : 2));
     dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
   }
 
@@ -93,6 +96,7 @@ Var layer_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
           fmt::format("[layer_norm] '{}' is [{}, {}], expected [1, {}]", p->name, p->value.rows(), p->value.cols(), d));
     }
   }
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "layer norm", input, 2));
   Tensor y = tape.allocate(n, d);
   Tensor statistics = tape.allocate(n, 2);
   dispatch(input.dtype(), [&]<class T>(T) {

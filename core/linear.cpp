@@ -8,11 +8,13 @@
 #include "laminar/core/elementwise.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
 
 void add_bias_in_place(Tensor& y, const Tensor& bias) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "bias", y, 2));
   dispatch(y.dtype(), [&]<class T>(T) {
     T* out = y.data<T>();
     const T* b = bias.data<T>();
@@ -27,6 +29,7 @@ void add_bias_in_place(Tensor& y, const Tensor& bias) {
 
 /// bias.gradient += the sum of the rows of dy.
 void add_column_sums(Tape& tape, const Tensor& dy, Tensor sums) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "bias, backward", dy, 1));
   dispatch(dy.dtype(), [&]<class T>(T) {
     const T* g = dy.data<T>();
     const Index d = dy.cols();

@@ -6,8 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "laminar/core/dot.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/exponential.hpp"
+#include "laminar/core/vectorised.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -75,20 +78,25 @@ void check_shape(std::string_view op, const LossShape& shape, Index d) {
 /// -log softmax(x)[c], and its gradient times `scale`.
 template <class T>
 double cross_entropy_row(const T* x, Index d, Index c, double scale, T* g) {
-  const T top = *std::max_element(x, x + d);
+  T top = x[0];
   double sum = 0;
-  for (Index j = 0; j < d; ++j) {
-    const T e = std::exp(x[j] - top);
-    sum += static_cast<double>(e);
-    if (g != nullptr) g[j] = e;
-  }
-  if (g != nullptr) {
-    const double factor = scale / sum;
+  run_vectorised([=, out_top = &top, out_sum = &sum]() LAMINAR_INLINE_LAMBDA {
+    T largest = x[0];
+    for (Index j = 1; j < d; ++j) largest = x[j] > largest ? x[j] : largest;
+    const auto total = lane_sum<double>(d, [=](Index j) LAMINAR_INLINE_LAMBDA {
+      const T e = exponential(x[j] - largest);
+      if (g != nullptr) g[j] = e;
+      return static_cast<double>(e);
+    });
+    *out_top = largest;
+    *out_sum = total;
+    if (g == nullptr) return;
+    const double factor = scale / total;
     // In float64 up to the end: the probability of the right class is often close to 1.
     const double right = static_cast<double>(g[c]) * factor - scale;
     for (Index j = 0; j < d; ++j) g[j] = static_cast<T>(static_cast<double>(g[j]) * factor);
     g[c] = static_cast<T>(right);
-  }
+  });
   // The difference first: a large top would swallow the logarithm.
   return std::log(sum) + (static_cast<double>(top) - static_cast<double>(x[c]));
 }
@@ -120,6 +128,7 @@ double shaped_cross_entropy_row(const T* x, Index d, Index c, const LossShape& s
 
 double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes, std::span<const VertexId> rows,
                      double global_count, Tensor* gradient, const LossShape& shape) {
+  const WorkScope scope(pass_work(WorkKind::kLoss, "cross entropy", logits, gradient != nullptr ? 2 : 1));
   check("cross_entropy", logits, classes.size(), 1, rows, global_count, gradient);
   const Index d = logits.cols();
   check_shape("cross_entropy", shape, d);
@@ -141,6 +150,7 @@ double cross_entropy(const Tensor& logits, std::span<const std::int32_t> classes
 
 double binary_cross_entropy(const Tensor& logits, std::span<const std::uint8_t> labels, std::span<const VertexId> rows,
                             double global_count, Tensor* gradient, const LossShape& shape) {
+  const WorkScope scope(pass_work(WorkKind::kLoss, "binary cross entropy", logits, gradient != nullptr ? 2 : 1));
   check("binary_cross_entropy", logits, labels.size(), logits.cols(), rows, global_count, gradient);
   const Index d = logits.cols();
   check_shape("binary_cross_entropy", shape, d);
@@ -181,6 +191,7 @@ double binary_cross_entropy(const Tensor& logits, std::span<const std::uint8_t> 
 
 double mean_squared_error(const Tensor& predictions, std::span<const float> targets, std::span<const VertexId> rows,
                           double global_count, Tensor* gradient) {
+  const WorkScope scope(pass_work(WorkKind::kLoss, "squared error", predictions, gradient != nullptr ? 2 : 1));
   check("mean_squared_error", predictions, targets.size(), predictions.cols(), rows, global_count, gradient);
   const Index d = predictions.cols();
   const double count = global_count * static_cast<double>(d);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/vectorised.hpp"
@@ -23,6 +24,7 @@ class ExtremumNode final : public AggregationNode {
                                MemoryPurpose::kActivations)) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kSum, kLargest ? "max" : "min", *a_, begin, end, y, y.cols(), 1));
     dispatch(y.dtype(), [&]<class T>(T) {
       const Index d = y.cols();
       const T* x = sources.data<T>();
@@ -60,6 +62,9 @@ class ExtremumNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    // The gradient and which entries won.
+    const WorkScope scope(out_edge_work(WorkKind::kSum, kLargest ? "max, backward" : "min, backward", *a_, begin, end,
+                                        dy, 2 * dy.cols(), 1));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const Index d = dy.cols();
       const T* g = dy.data<T>();

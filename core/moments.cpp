@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/parallel.hpp"
@@ -36,6 +37,7 @@ class MomentsNode final : public AggregationNode {
                                  MemoryPurpose::kActivations)) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kSum, "moments", *a_, begin, end, y, width(), 6));
     dispatch(y.dtype(), [&]<class T>(T) {
       parallel_for_rows(a_->offsets, begin, end, [&](Index b, Index e) {
         for (Index i = b; i < e; ++i) forward_row<T>(sources.data<T>(), y.data<T>(), i);
@@ -55,6 +57,8 @@ class MomentsNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    // Two shares, two gradients and who won them.
+    const WorkScope scope(out_edge_work(WorkKind::kSum, "moments, backward", *a_, begin, end, sources_, 6 * width()));
     dispatch(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out.rows); });
   }
 
@@ -118,6 +122,7 @@ class MomentsNode final : public AggregationNode {
 
   template <class T>
   void target_gradient(const Tensor& dy, GradientSink& sink) const {
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "moments, targets", dy, 1));
     const Index d = width();
     const T* g = dy.data<T>();
     T* dt = sink.tensor.data<T>();
@@ -137,6 +142,7 @@ class MomentsNode final : public AggregationNode {
   template <class T>
   Tensor shares(const Tensor& dy) const {
     const Index d = width();
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "moments, shares", dy.dtype(), a_->num_rows, d, 6));
     Tensor result(a_->num_rows, 2 * d, dy.dtype(), pool_.get(), MemoryPurpose::kWorkspace);
     const T* g = dy.data<T>();
     const T* y = y_.data<T>();

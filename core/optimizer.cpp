@@ -11,6 +11,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/names.hpp"
 #include "laminar/core/parallel.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -172,7 +173,13 @@ void Optimizer::step(std::span<Parameter* const> parameters, double learning_rat
     if (!slots_.contains(p->name)) slots_.emplace(p->name, make_slots(*p));
   }
   ++steps_;
-  for (Parameter* p : parameters) update(*p, slots_.find(p->name)->second, learning_rate, steps_);
+  for (Parameter* p : parameters) {
+    std::vector<Tensor>& slots = slots_.find(p->name)->second;
+    // The gradient is read, value and state are read and written.
+    const WorkScope scope(
+        pass_work(WorkKind::kOptimizer, name_of(options_.kind), p->value, 3 + 2 * static_cast<double>(slots.size())));
+    update(*p, slots, learning_rate, steps_);
+  }
 }
 
 std::vector<NamedTensor> Optimizer::state() const {

@@ -15,6 +15,7 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/dot.hpp"
 #include "laminar/core/edge_masks.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/exponential.hpp"
 #include "laminar/core/gather.hpp"
@@ -94,18 +95,25 @@ class PairAttentionNode final : public AggregationNode {
         alpha_(tape.allocate(a_->num_entries(), heads_)) {}
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
+    const WorkScope scope(in_edge_work(WorkKind::kAttention, "pair attention", *a_, begin, end, y, y.cols(), 5));
     dispatch(y.dtype(), [&]<class T>(T) { forward_any<T>(sources, y, begin, end); });
     if (!y_) y_ = y;
   }
 
   void backward(Tape& tape, const Tensor& dy) override {
-    dispatch(dy.dtype(), [&]<class T>(T) { target_gradients<T>(tape, dy); });
+    {
+      const WorkScope scope(
+          in_edge_work(WorkKind::kAttention, "pair attention, targets", *a_, 0, a_->num_rows, dy, dy.cols(), 6));
+      dispatch(dy.dtype(), [&]<class T>(T) { target_gradients<T>(tape, dy); });
+    }
     if (!tape.needs_gradient(in_.z)) return;
     SourceGradients out{tape.sink(in_.z), {}};
     backward_rows(dy, 0, a_->num_sources, out);
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(
+        out_edge_work(WorkKind::kAttention, "pair attention, backward", *a_, begin, end, dy, 2 * dy.cols(), 4));
     dispatch(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out.rows); });
   }
 

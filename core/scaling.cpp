@@ -7,6 +7,7 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
@@ -17,6 +18,8 @@ class ScaleColumnsNode final : public Node {
       : x_(x), s_(s), input_(std::move(input)), factors_(std::move(factors)), offset_(offset) {}
 
   void backward(Tape& tape, const Tensor& dy) override {
+    const WorkScope scope(
+        pass_work(WorkKind::kElementwise, "scaled columns, backward", dy, tape.needs_gradient(x_) ? 3 : 2));
     dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
   }
 
@@ -78,6 +81,7 @@ class ScaleRowsNode final : public Node {
  public:
   ScaleRowsNode(Var x, Tensor factors) : x_(x), factors_(std::move(factors)) {}
   void backward(Tape& tape, const Tensor& dy) override {
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "scaled rows, backward", dy, 2));
     GradientSink sink = tape.sink(x_);
     dispatch(dy.dtype(), [&]<class T>(T) { multiply_rows<T>(dy, factors_, sink.tensor, sink.accumulate); });
   }
@@ -97,6 +101,7 @@ Var scale_columns(Tape& tape, Var x, Parameter& s, double offset) {
     throw Error(fmt::format("[scale_columns] '{}' is [{}, {}], expected [1, {}] or [1, 1]", s.name, s.value.rows(),
                             s.value.cols(), d));
   }
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "scaled columns", in, 2));
   Tensor y = tape.allocate(in.rows(), d);
   dispatch(in.dtype(), [&]<class T>(T) {
     const T* p = in.data<T>();
@@ -120,6 +125,7 @@ Var scale_rows(Tape& tape, Var x, Tensor factors) {
                             name_of(factors.dtype()), factors.rows(), factors.cols(), name_of(in.dtype()), in.rows(),
                             in.cols()));
   }
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "scaled rows", in, 2));
   Tensor y = tape.allocate(in.rows(), in.cols());
   dispatch(in.dtype(), [&]<class T>(T) { multiply_rows<T>(in, factors, y, false); });
   return tape.record(std::move(y), std::make_unique<ScaleRowsNode>(x, std::move(factors)), {x});

@@ -8,6 +8,7 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
+#include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 
@@ -33,6 +34,7 @@ struct Tape::Slot {
 namespace {
 
 void add_in_place(Tensor& to, const Tensor& from) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "sum of gradients", to, 3));
   dispatch(to.dtype(), [&]<class T>(T) {
     T* a = to.data<T>();
     const T* b = from.data<T>();

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/linear.hpp"
@@ -25,6 +26,7 @@ const T* values_from(const Tensor& values, EdgeId first) {
 
 /// Rows [begin, end) of y = A x.
 void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index end) {
+  const WorkScope scope(in_edge_work(WorkKind::kSum, "sum", a, begin, end, y, y.cols()));
   dispatch(y.dtype(), [&]<class T>(T) {
     const Index d = y.cols();
     const T* in = x.data<T>();
@@ -60,6 +62,7 @@ class WeightedSumNode final : public AggregationNode {
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
+    const WorkScope scope(out_edge_work(WorkKind::kSum, "sum, backward", *a_, begin, end, dy, dy.cols()));
     dispatch(dy.dtype(), [&]<class T>(T) {
       const Index d = dy.cols();
       const T* g = dy.data<T>();
@@ -130,6 +133,7 @@ void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const Pul
     throw Error(fmt::format("[pull] sources {}..{} of {}, Z [{}, {}] of {} rows, {} chunks: they do not fit", begin,
                             end, a.num_sources, z.rows(), z.cols(), a.num_rows, weights.coefficients.size()));
   }
+  const WorkScope scope(out_edge_work(WorkKind::kSum, "sum, pulled back", a, begin, end, z, z.cols()));
   dispatch(z.dtype(), [&]<class T>(T) {
     const Index d = z.cols();
     const T* g = z.data<T>();
