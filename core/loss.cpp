@@ -83,11 +83,16 @@ double cross_entropy_row(const T* x, Index d, Index c, double scale, T* g) {
   run_vectorised([=, out_top = &top, out_sum = &sum]() LAMINAR_INLINE_LAMBDA {
     T largest = x[0];
     for (Index j = 1; j < d; ++j) largest = x[j] > largest ? x[j] : largest;
-    const auto total = lane_sum<double>(d, [=](Index j) LAMINAR_INLINE_LAMBDA {
-      const T e = exponential(x[j] - largest);
-      if (g != nullptr) g[j] = e;
-      return static_cast<double>(e);
-    });
+    // Tile by tile through an array that nothing else can be, so that compilers take the loops in vectors.
+    constexpr Index kTile = 64;
+    double total = 0;
+    for (Index first = 0; first < d; first += kTile) {
+      const Index count = d - first < kTile ? d - first : kTile;
+      T tile[kTile];
+      for (Index i = 0; i < count; ++i) tile[i] = exponential(x[first + i] - largest);
+      total += lane_sum<double>(count, [&](Index i) LAMINAR_INLINE_LAMBDA { return static_cast<double>(tile[i]); });
+      for (Index i = 0; g != nullptr && i < count; ++i) g[first + i] = tile[i];
+    }
     *out_top = largest;
     *out_sum = total;
     if (g == nullptr) return;
