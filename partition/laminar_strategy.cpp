@@ -1,6 +1,7 @@
 /// Our own multilevel partitioner for communication volume: the hypergraph of closed neighbourhoods, whose connectivity
-/// is the volume (Catalyurek and Aykanat 1999), coarsened, bisected and refined by localised FM with exact volume
-/// gains, and a small population of such partitions recombined (Sanders and Schulz 2012).
+/// is the volume (Catalyurek and Aykanat 1999), coarsened, bisected, and refined on every level by annealing with
+/// prices and by localised FM, both with exact volume gains; and a small population of such partitions recombined
+/// (Sanders and Schulz 2012).
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -58,6 +59,8 @@ Problem make_problem(const core::Graph& graph, const PartitionOptions& o, const 
   for (Index d = 0; d < dims; ++d) {
     const Constraint& c = constraints[d];
     const double total = std::accumulate(c.weights.begin(), c.weights.end(), 0.0);
+    const auto bearers = std::count_if(c.weights.begin(), c.weights.end(), [](double w) { return w > 0; });
+    b.unit.push_back(bearers > 0 ? total / static_cast<double>(bearers) : 1);
     const bool whole = std::all_of(c.weights.begin(), c.weights.end(), [](double w) { return w == std::floor(w); });
     for (Index v = 0; v < n; ++v) weights[v * dims + d] = c.weights[v];
     for (Index p = 0; p < o.parts; ++p) {
@@ -88,33 +91,37 @@ std::optional<std::int64_t> metis_volume(const core::Graph& graph, const Partiti
 }
 
 Effort effort_of(Preset preset, const Hypergraph& h) {
-  // Above this many pins the same effort would take minutes.
-  const bool large = h.pins.size() > 6'000'000;
+  // The same effort on larger graphs would take minutes; what it buys grows less than its time.
+  const std::size_t pins = h.pins.size();
+  const bool medium = pins > 500'000;
+  const bool large = pins > 6'000'000;
   Effort e;
+  e.run.tries = 8;
+  e.run.rated_pins = large ? 300 : 1000;
+  e.run.search.rounds = 2;
+  e.run.search.sweeps = large ? 20 : 50;
   switch (preset) {
     case Preset::kFast:
       e.members = 2;
       e.generations = 0;
-      e.run.tries = 6;
+      e.run.tries = 4;
       e.run.rated_pins = 300;
-      e.run.search.rounds = 2;
       e.run.search.seeds = 50;
       e.run.search.fruitless = 15;
-      e.run.search.least_gain = 0.01;
+      e.run.search.rounds = 1;
+      e.run.search.sweeps = 10;
       break;
     case Preset::kQuality:
-      e.members = large ? 2 : 4;
-      e.generations = large ? 1 : 2;
-      e.run.rated_pins = large ? 300 : 4000;
-      e.run.search.rounds = large ? 4 : 10;
+      e.members = medium ? 2 : 4;
+      e.generations = pins > 200'000 ? 1 : 2;
       break;
     case Preset::kBest:
-      e.members = large ? 4 : 12;
-      e.generations = large ? 4 : 24;
-      e.run.rated_pins = large ? 1000 : 8000;
+      e.members = large ? 4 : medium ? 8 : 12;
+      e.generations = large ? 4 : medium ? 8 : 16;
       e.children = large ? 2 : 4;
-      e.run.search.least_gain = 0.0003;
-      e.run.search.rounds = large ? 10 : 20;
+      e.run.tries = 16;
+      e.run.search.rounds = 4;
+      e.run.search.sweeps = large ? 50 : 100;
       break;
   }
   return e;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "laminar/core/parallel.hpp"
+#include "laminar/partition/multilevel_anneal.hpp"
 #include "laminar/partition/multilevel_coarsen.hpp"
 #include "laminar/partition/multilevel_initial.hpp"
 
@@ -90,6 +91,7 @@ class Hierarchy {
         search.goal.scale = std::max(1.0, static_cast<double>(state.largest_received()));
       }
       greedy_rounds(state, search, random_, deadline);
+      anneal(state, search, random_, deadline);
       local_searches(state, search, random_, deadline);
       part = state.take_parts();
       if (i == 0) return part;
@@ -121,6 +123,7 @@ void bisect(const Hypergraph& h, const std::vector<VertexId>& ids, const Balance
   Balance two;
   two.parts = 2;
   two.dims = dims;
+  two.unit = balance.unit;
   two.limit.resize(static_cast<std::size_t>(2 * dims));
   two.share.resize(static_cast<std::size_t>(2 * dims));
   const double levels = std::ceil(std::log2(static_cast<double>(last - first)));
@@ -144,6 +147,7 @@ void bisect(const Hypergraph& h, const std::vector<VertexId>& ids, const Balance
   run.cut = false;
   run.coarsest_a_part = kCoarsestOfBisection;
   run.search.goal = {};
+  run.search.sweeps = 0;
   Hierarchy hierarchy(h, nullptr, two, run, {});
   const std::vector<std::int32_t> side = hierarchy.refine_up(
       initial_partition(hierarchy.hypergraph(hierarchy.depth()), two, run.search, run.tries, run.seed, deadline), run,

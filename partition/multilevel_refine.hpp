@@ -41,6 +41,10 @@ struct SearchOptions {
   int rounds = 10;
   /// A round that gains less than this share of the goal's value is the last.
   double least_gain = 0.001;
+  /// Of annealing: sweeps over the vertices (0 = none), and the temperature in rows of the first and of the last.
+  int sweeps = 0;
+  double hot = 0.7;
+  double cold = 0.1;
 };
 
 /// Moves vertices out of parts that are above their limits, those first that cost the goal least for the weight they

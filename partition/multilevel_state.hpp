@@ -16,6 +16,8 @@ struct Balance {
   std::vector<double> limit;
   /// The part's share without imbalance, same layout: the unit in which excess is counted.
   std::vector<double> share;
+  /// Mean of each weight over those vertices of the finest hypergraph that have any, or 1 if none has: [dims].
+  std::vector<double> unit;
 };
 
 /// What is made small. With power 1 the total volume; else
@@ -74,6 +76,8 @@ class State {
   /// Rows added to the total if v entered part t.
   std::int32_t penalty(Index v, std::int32_t t) const { return penalty_[v * k_ + t]; }
   const std::int32_t* penalties(Index v) const { return penalty_.data() + v * k_; }
+  /// Weight of all nets of v.
+  std::int32_t net_weight_of(Index v) const { return net_weight_of_[v]; }
   std::int32_t pins_in(Index e, std::int32_t p) const { return cells_[e * k_ + p].count; }
   /// Whether some net of v touches another part.
   bool on_border(Index v) const {

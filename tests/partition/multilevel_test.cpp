@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "laminar/partition/multilevel_anneal.hpp"
 #include "laminar/partition/multilevel_coarsen.hpp"
 #include "laminar/partition/multilevel_heap.hpp"
 #include "laminar/partition/multilevel_initial.hpp"
@@ -24,7 +25,7 @@ Hypergraph unit_hypergraph(const core::Graph& graph) {
 Balance even(Index parts, double weight, double imbalance) {
   const auto k = static_cast<std::size_t>(parts);
   const double share = weight / static_cast<double>(parts);
-  return {parts, 1, std::vector<double>(k, share * (1 + imbalance)), std::vector<double>(k, share)};
+  return {parts, 1, std::vector<double>(k, share * (1 + imbalance)), std::vector<double>(k, share), {1}};
 }
 
 std::vector<std::int32_t> random_parts(Index n, Index k, std::uint64_t seed) {
@@ -216,9 +217,47 @@ TEST_CASE("refinement never makes the goal or the balance worse, and rebalancing
       CHECK(state.value(options.goal) <= before * (1 + 1e-12));
       CHECK(state.excess() <= 1e-9);
       for (std::int32_t p = 0; p < k; ++p) CHECK(state.members(p) > 0);
+      options.sweeps = 20;
+      before = state.value(options.goal);
+      anneal(state, options, random, deadline);
+      CHECK(state.value(options.goal) <= before * (1 + 1e-12));
+      CHECK(state.excess() <= 1e-9);
+      for (std::int32_t p = 0; p < k; ++p) CHECK(state.members(p) > 0);
       check_tables(state);
     }
   }
+}
+
+TEST_CASE("annealing exchanges vertices of parts that are full") {
+  // Two rings of fifty, each vertex tied to the four next ones on both sides; one vertex of each is in the other's
+  // part, and neither part has room for one more.
+  std::vector<std::pair<VertexId, VertexId>> edges = {{0, 99}};
+  for (VertexId v = 0; v < 100; ++v) {
+    for (VertexId step = 1; step <= 4; ++step) edges.emplace_back(v, v / 50 * 50 + (v + step) % 50);
+  }
+  std::vector<VertexId> from;
+  std::vector<VertexId> to;
+  for (const auto& [u, v] : edges) {
+    from.insert(from.end(), {u, v});
+    to.insert(to.end(), {v, u});
+  }
+  const Hypergraph h = unit_hypergraph(core::Graph::from_edges(100, from, to, {}, false));
+  const Balance balance = even(2, 100, 0);
+  std::vector<std::int32_t> part(100, 0);
+  std::fill(part.begin() + 50, part.end(), 1);
+  std::swap(part[20], part[70]);
+  RandomSequence random(3, 0, 0);
+  Deadline deadline;
+  SearchOptions options;
+  State state(h, balance, part);
+  greedy_rounds(state, options, random, deadline);
+  local_searches(state, options, random, deadline);
+  anneal(state, options, random, deadline);  // no sweeps: does nothing
+  CHECK(state.parts() == part);
+  options.sweeps = 50;
+  anneal(state, options, random, deadline);
+  CHECK(state.total() == 2);
+  CHECK(state.excess() <= 1e-9);
 }
 
 TEST_CASE("a V-cycle and a recombination are never worse than their first start") {
