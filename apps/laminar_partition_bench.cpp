@@ -56,7 +56,8 @@ Command::Command() {
   apps::add_partition_options(line, request);
   line.group("Benchmark");
   line.add(apps::option("parts", parts, "K,...", "numbers of parts"));
-  line.add(apps::option("strategies", strategies, "NAME,...", "strategies to run, or all"));
+  line.add(apps::option("strategies", strategies, "NAME,...",
+                        "strategies to run, or all; NAME:OPTION=VALUE:... gives one options of its own"));
   line.add(apps::option("seeds", seeds, "N", "runs of each, with seeds SEED .. SEED + N - 1; tables show medians"));
   line.add(apps::option("compare", compare, "FILE,...",
                         "assignments made elsewhere, one part number a line; NAME=FILE names one, and files of the "
@@ -94,6 +95,7 @@ Exit codes: 0 done, 1 failed, 2 a wrong option.
 Examples:
   laminar-partition-bench graph.h5 --parts 8 --seeds 10 --report bench.html --json bench.json
   laminar-partition-bench graph.h5 --parts 4,8 --strategies laminar,metis_vol --objective max
+  laminar-partition-bench graph.h5 --strategies laminar:preset=fast,laminar:preset=best,metis_balanced:edge-imbalance=.1
   laminar-partition-bench web.graph --parts 8 --compare web.graph.part.8,kaminpar=other.txt
 )",
                      line.help());
@@ -167,25 +169,25 @@ std::vector<Index> parts_of(const Command& c) {
   return parts;
 }
 
-std::vector<std::string> strategies_of(const Command& c) {
-  const auto& registry = partition::Partitioners::instance();
-  if (c.strategies == "all") return registry.names();
+std::vector<apps::StrategyVariant> strategies_of(const Command& c) {
   if (c.strategies == "none") return {};
-  std::vector<std::string> names = apps::split_at_commas(c.strategies);
-  for (const std::string& name : names) registry.info(name);
-  return names;
+  const std::vector<std::string> texts =
+      c.strategies == "all" ? partition::Partitioners::instance().names() : apps::split_at_commas(c.strategies);
+  std::vector<apps::StrategyVariant> variants;
+  for (const std::string& text : texts) variants.push_back(apps::parse_variant(text, c.request.options));
+  return variants;
 }
 
 /// All strategies by all numbers of parts and seeds, each in a process of its own.
 void run_strategies(const Command& c, const laminar::core::Graph& graph, const partition::MeasureOptions& measure,
                     apps::BenchResults& results) {
-  const std::vector<std::string> strategies = strategies_of(c);
+  const std::vector<apps::StrategyVariant> strategies = strategies_of(c);
   BenchProgress progress(c.quiet, results.parts.size() * strategies.size() * static_cast<std::size_t>(c.seeds));
   Expectation expectation;
   // Seeds outermost would give a better estimate; parts outermost keep a table's runs together in time.
   for (std::size_t k = 0; k < results.parts.size(); ++k) {
     for (std::size_t s = 0; s < strategies.size(); ++s) {
-      apps::BenchEntry entry{.name = strategies[s],
+      apps::BenchEntry entry{.name = strategies[s].text,
                              .parts = results.parts[k],
                              .compared = false,
                              .runs = {},
@@ -193,11 +195,11 @@ void run_strategies(const Command& c, const laminar::core::Graph& graph, const p
                              .failure = {}};
       for (Index i = 0; i < c.seeds; ++i) {
         const auto started = Clock::now();
-        apps::BenchTask task{strategies[s], c.request.options, c.request.threads};
+        apps::BenchTask task{strategies[s].strategy, strategies[s].options, c.request.threads};
         task.options.parts = results.parts[k];
         task.options.seed += static_cast<std::uint64_t>(i);
         const std::string what =
-            fmt::format("{}, {} parts, seed {}", strategies[s], results.parts[k], task.options.seed);
+            fmt::format("{}, {} parts, seed {}", strategies[s].text, results.parts[k], task.options.seed);
         progress.begin(what);
         if (entry.failure.empty()) {
           try {
@@ -207,11 +209,11 @@ void run_strategies(const Command& c, const laminar::core::Graph& graph, const p
           }
         }
         const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
-        expectation.saw(strategies[s], seconds);
-        double left = expectation.of(strategies[s]) * static_cast<double>(c.seeds - i - 1);
+        expectation.saw(strategies[s].text, seconds);
+        double left = expectation.of(strategies[s].text) * static_cast<double>(c.seeds - i - 1);
         for (std::size_t later = k * strategies.size() + s + 1; later < results.parts.size() * strategies.size();
              ++later) {
-          left += expectation.of(strategies[later % strategies.size()]) * static_cast<double>(c.seeds);
+          left += expectation.of(strategies[later % strategies.size()].text) * static_cast<double>(c.seeds);
         }
         progress.end(what, seconds, left);
       }
@@ -293,6 +295,11 @@ int run_bench(Command& c, const std::string& command_text) {
       partition::PartitionOptions options = c.request.options;
       options.parts = parts;
       partition::validate(options, graph);
+      for (apps::StrategyVariant& variant : strategies_of(c)) {
+        apps::require_training_vertices(variant.options, c.request.graph);
+        variant.options.parts = parts;
+        partition::validate(variant.options, graph);
+      }
     }
     // Before hours of work: a file that doesn't fit.
     compare(c, graph, measure, results);

@@ -49,6 +49,22 @@ Option volume_bound_option(std::optional<core::Index>& target) {
 
 }  // namespace
 
+void add_strategy_options(CommandLine& line, partition::PartitionOptions& o) {
+  line.add(option("objective", o.objective, "NAME",
+                  "what to make small: total volume, max (the busiest part's), or balanced: the busiest part's while "
+                  "the total grows by at most 5 %",
+                  partition::objective_from_name));
+  line.add(
+      option("preset", o.preset, "NAME", "how much time to take: fast, quality or best", partition::preset_from_name));
+  line.add(option("imbalance", o.imbalance, "X", "a part may hold (1 + X) times its share of the vertices"));
+  line.add(optional_share("edge-imbalance", o.edge_imbalance, "the same of the in-edges (default: any)"));
+  line.add(optional_share("train-imbalance", o.train_imbalance, "the same of the training vertices (default: any)"));
+  line.add(volume_bound_option(o.volume_bound));
+  line.add(flag("edge-weights", o.use_edge_weights, "count cut edges by their weights where a strategy minimises cut"));
+  line.add(option("time-limit", o.time_limit_s, "SECONDS",
+                  "end the search after this long, 0 = never; the partition then depends on the machine"));
+}
+
 void add_partition_options(CommandLine& line, PartitionRequest& r) {
   partition::PartitionOptions& o = r.options;
   line.group("Graph");
@@ -73,21 +89,9 @@ void add_partition_options(CommandLine& line, PartitionRequest& r) {
   line.add(option("split", r.split, "NAME", "split whose training vertices count (default: the first there is)"));
   line.add(flag("ignore-weights", r.ignore_weights, "take every vertex as 1, even if a METIS file weighs them"));
   line.group("Partition");
-  line.add(option("objective", o.objective, "NAME",
-                  "what to make small: total volume, max (the busiest part's), or balanced: the busiest part's while "
-                  "the total grows by at most 5 %",
-                  partition::objective_from_name));
-  line.add(
-      option("preset", o.preset, "NAME", "how much time to take: fast, quality or best", partition::preset_from_name));
-  line.add(option("imbalance", o.imbalance, "X", "a part may hold (1 + X) times its share of the vertices"));
-  line.add(optional_share("edge-imbalance", o.edge_imbalance, "the same of the in-edges (default: any)"));
-  line.add(optional_share("train-imbalance", o.train_imbalance, "the same of the training vertices (default: any)"));
+  add_strategy_options(line, o);
   line.add(capacity_option(o.capacity));
-  line.add(volume_bound_option(o.volume_bound));
-  line.add(flag("edge-weights", o.use_edge_weights, "count cut edges by their weights where a strategy minimises cut"));
   line.add(option("seed", o.seed, "N", "of all that is random: same seed, same partition"));
-  line.add(option("time-limit", o.time_limit_s, "SECONDS",
-                  "end the search after this long, 0 = never; the partition then depends on the machine"));
   line.add(option("threads", r.threads, "N", "0 = one a core; results don't depend on it"));
   line.add(option("width", r.width, "N", "float32 values in a row, for volumes and memory in bytes"));
 }
@@ -102,14 +106,36 @@ void check(const PartitionRequest& r) {
   }
 }
 
+void require_training_vertices(const partition::PartitionOptions& options, const std::filesystem::path& graph) {
+  if (options.train_imbalance && options.train.empty()) {
+    throw UsageError(fmt::format("--train-imbalance is given, but {} has no training vertices", graph.string()));
+  }
+}
+
 PartitionInput read_input(PartitionRequest& r) {
   PartitionInput input = read_partition_input(r.graph, r.format, r.import, r.split);
   if (!r.ignore_weights) r.options.vertex_weights = input.vertex_weights;
   r.options.train = input.train;
-  if (r.options.train_imbalance && input.train.empty()) {
-    throw UsageError(fmt::format("--train-imbalance is given, but {} has no training vertices", r.graph.string()));
-  }
+  require_training_vertices(r.options, r.graph);
   return input;
+}
+
+StrategyVariant parse_variant(const std::string& text, const partition::PartitionOptions& common) {
+  StrategyVariant variant{text, text.substr(0, text.find(':')), common};
+  partition::Partitioners::instance().info(variant.strategy);
+  std::vector<std::string> words = {variant.strategy};
+  for (std::size_t end = variant.strategy.size(); end < text.size();) {
+    const std::size_t begin = end + 1;
+    end = std::min(text.find(':', begin), text.size());
+    if (end == begin) throw UsageError(fmt::format("'{}': expected NAME, or NAME:OPTION=VALUE:...", text));
+    words.push_back("--" + text.substr(begin, end - begin));
+  }
+  std::vector<const char*> arguments;
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  CommandLine line({});
+  add_strategy_options(line, variant.options);
+  line.apply(line.parse(static_cast<int>(arguments.size()), arguments.data()), "'" + text + "'");
+  return variant;
 }
 
 PartsShape parse_parts(std::string_view text) {

@@ -28,14 +28,33 @@ struct PartitionRequest {
   core::Index width = 128;
 };
 
+/// Adds rows for what a strategy may be told that neither the graph nor the other strategies share: objective, preset,
+/// balances, bound, limit of time. `options` must outlive `line`.
+void add_strategy_options(CommandLine& line, partition::PartitionOptions& options);
+
 /// Adds the rows of these options in groups "Graph" and "Partition"; `request` must outlive `line`.
 void add_partition_options(CommandLine& line, PartitionRequest& request);
 
 /// Throws UsageError unless a graph is named, the threads are a possible number, and the width is positive.
 void check(const PartitionRequest& request);
 
+/// Throws UsageError if training vertices are to be balanced and `graph` has none.
+void require_training_vertices(const partition::PartitionOptions& options, const std::filesystem::path& graph);
+
 /// The graph, with weights and training vertices moved to where strategies look for them.
 PartitionInput read_input(PartitionRequest& request);
+
+/// A strategy with options of its own, as a benchmark compares them.
+struct StrategyVariant {
+  /// As it was given; its name in tables.
+  std::string text;
+  std::string strategy;
+  partition::PartitionOptions options;
+};
+/// "NAME", or "NAME:OPTION=VALUE:..." with options of add_strategy_options() that replace those of `common`, such as
+/// "laminar:objective=max:edge-imbalance=.1". Throws UsageError if there is no such strategy or option, or a value is
+/// wrong.
+StrategyVariant parse_variant(const std::string& text, const partition::PartitionOptions& common);
 
 /// A number of parts, or of hosts and devices on each.
 struct PartsShape {

@@ -129,6 +129,30 @@ TEST_CASE("a benchmark goes on where a strategy can't, and says so") {
   CHECK(none.err.find("no strategy gave a partition") != std::string::npos);
 }
 
+TEST_CASE("strategies with options of their own stand side by side") {
+  const Workspace w;
+  const Finished f = bench(w, {w.graph(), "--parts", "3", "--seeds", "2", "-q", "--no-vertex-cuts", "--json",
+                               w.path("v.json"), "--objective", "total", "--strategies",
+                               "laminar,laminar:preset=fast,laminar:objective=max:edge-imbalance=.2"});
+  CHECK_MESSAGE(f.code == 0, f.err);
+  const auto j = nlohmann::json::parse(read_text(w.path("v.json")));
+  REQUIRE(j.at("entries").size() == 3);
+  CHECK(j.at("entries").at(1).at("name") == "laminar:preset=fast");
+  // The same as the option gives that holds for all.
+  const Finished same =
+      bench(w, {w.graph(), "--parts", "3", "--seeds", "2", "-q", "--no-vertex-cuts", "--json", w.path("s.json"),
+                "--objective", "max", "--edge-imbalance", ".2", "--strategies", "laminar"});
+  CHECK_MESSAGE(same.code == 0, same.err);
+  const auto expected = nlohmann::json::parse(read_text(w.path("s.json"))).at("entries").at(0).at("runs");
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const auto& run = j.at("entries").at(2).at("runs").at(i);
+    for (const char* key : {"edge_cut", "total_volume", "max_receive_volume", "edge_balance"}) {
+      CHECK(run.at(key) == expected.at(i).at(key));
+    }
+    CHECK(run.at("edge_balance").get<double>() <= 1.2 + 1e-9);
+  }
+}
+
 TEST_CASE("what a benchmark refuses") {
   const Workspace w;
   write_text(w.path("short.txt"), "0\n1\n");
@@ -139,6 +163,9 @@ TEST_CASE("what a benchmark refuses") {
            {{w.graph(), "--parts", "241"}, 2, "the graph has 240 vertices"},
            {{w.graph(), "--strategies", "nix"}, 2, "'nix' is not known"},
            {{w.graph(), "--strategies", "none"}, 2, "needs --compare"},
+           {{w.graph(), "--strategies", "laminar:speed=3"}, 2, "speed"},
+           {{w.graph(), "--strategies", "laminar:preset=slow"}, 2, "'laminar:preset=slow'"},
+           {{w.graph(), "--strategies", "laminar:"}, 2, "expected NAME, or NAME:OPTION=VALUE"},
            {{w.graph(), "--seeds", "0"}, 2, "--seeds is 0"},
            {{w.graph(), "--compare", w.path("short.txt")}, 1, "holds 2 numbers, expected 240"},
            {{w.graph(), "--compare", "=x"}, 2, "expected FILE, or NAME=FILE"},
