@@ -9,6 +9,9 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/partition/metrics.hpp"
+#include "laminar/partition/partitioner.hpp"
+#include "laminar/partition/predicted_traffic.hpp"
 #include "laminar/pipeline/device_program.hpp"
 #include "laminar/pipeline/link_probe.hpp"
 #include "laminar/tests/pipeline/topologies.hpp"
@@ -200,6 +203,32 @@ TEST_CASE("predicted bytes are those of the ledger, in every mode") {
       check_ledger(net, *data, plain);
       plain.distribution.halo.stale = true;
       check_ledger(net, *data, plain);
+    }
+  }
+}
+
+TEST_CASE("the traffic that partition metrics predict is that of the ledger") {
+  for (const bool directed : {false, true}) {
+    CAPTURE(directed);
+    const auto data = block_model_dataset({.vertices = 90, .directed = directed});
+    const layers::ModelOptions net{.layer = "sage", .layers = 4, .hidden = 8};
+    const auto shape = pipeline::traffic_shape(net, data->schema(), true);
+    const Index parameters = std::accumulate(shape.weights.begin(), shape.weights.end(), Index{0});
+    CHECK(shape.encoder_weights + shape.head_weights == 0);
+    for (const Topology& t : {Topology{4, 1, 4}, Topology{1, 3, 1}, Topology{2, 2, 1}}) {
+      CAPTURE(t.stages);
+      CAPTURE(t.parts);
+      const auto parts =
+          partition::Partitioners::instance().run("range", *data->graph(), {.parts = t.parts, .seed = 1});
+      const std::vector<Index> inside(3, net.hidden);  // the first aggregation is of constant inputs
+      const std::vector<Index> between(static_cast<std::size_t>(t.stages - 1), net.hidden);
+      const auto predicted =
+          partition::predict_traffic(partition::measure(*data->graph(), parts), {inside, between, parameters});
+      const double floats = t.parts == 1    ? predicted.pipeline_floats
+                            : t.stages == 1 ? predicted.graph_parallel_floats
+                                            : predicted.hybrid_floats;
+      const pipeline::Ledger ledger = ledger_of(net, *data, options_of(t));
+      CHECK(static_cast<double>(ledger.training_bytes() - ledger[Cause::kFraming]) == 4 * floats);
     }
   }
 }
