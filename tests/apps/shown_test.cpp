@@ -2,9 +2,11 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "laminar/tests/apps/support.hpp"
+#include "laminar/tests/support/ranks.hpp"
 
 namespace laminar::apps::test {
 namespace {
@@ -119,11 +121,10 @@ TEST_CASE("--build tells what partitions and what connects ranks; rank 0 knows a
   CHECK(has(build.out, "ranks"));
   const bool no_mpi = has(build.out, " none");
   if (no_mpi || w.run({"/bin/sh", "-c", "command -v mpirun"}).code != 0) return;
-  std::vector<std::string> words = {"/bin/sh", "-c",
-                                    "mpirun --oversubscribe --allow-run-as-root -n 2 \"" LAMINAR_BIN_DIR
-                                    "/laminar-train\" \"$0\" \"$@\" --epochs 3 --hidden 8 --json \"$JSON\"",
-                                    w.graph()};
-  words[2] = "JSON='" + w.path("r.json") + "'; " + words[2];
+  const std::string launch =
+      fmt::format("{} mpirun -n 2 '{}/laminar-train' \"$0\" \"$@\" --epochs 3 --hidden 8 --json '{}'",
+                  testing::launcher_environment(), LAMINAR_BIN_DIR, w.path("r.json"));
+  std::vector<std::string> words = {"/bin/sh", "-c", launch, w.graph()};
   words.insert(words.end(), kPipeline.begin(), kPipeline.end());
   words.insert(words.end(), {"--trace", w.path("t.json")});
   const Finished f = w.run(words);

@@ -12,14 +12,16 @@
 
 namespace laminar::testing {
 
-FinishedRanks run_command(const std::string& command) {
-  FinishedRanks finished;
+std::string launcher_environment() {
   // The first variables let Open MPI start more ranks than there are cores, also for root. Open MPI leaks, and unloads
   // the plug-ins that do, so that no suppression could name them.
-  const std::string environment =
-      "OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0\" ";
-  std::FILE* pipe = ::popen((environment + command + " 2>&1").c_str(), "r");
+  return "OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+         "ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=0\" ";
+}
+
+FinishedRanks run_command(const std::string& command) {
+  FinishedRanks finished;
+  std::FILE* pipe = ::popen((launcher_environment() + command + " 2>&1").c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::array<char, 4096> buffer = {};
   while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {

@@ -15,7 +15,9 @@ struct FinishedRanks {
   std::vector<std::string> said;
 };
 
-/// Runs a shell's command as it stands, with what Open MPI and sanitizers need in its environment.
+/// What Open MPI and sanitizers need in the environment of a launcher, as assignments before a shell's command.
+std::string launcher_environment();
+/// Runs a shell's command as it stands, in launcher_environment().
 FinishedRanks run_command(const std::string& command);
 /// Runs `program`, a path with arguments in a shell's quotes, as this many ranks, for at most 60 s; a silent rank is
 /// lost after `timeout_s`. `mpiexec`: the launcher's path.
