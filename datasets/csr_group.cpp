@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
 #include "laminar/datasets/graph_reader.hpp"
 
 namespace laminar::datasets {
@@ -16,6 +17,19 @@ using core::Index;
 namespace {
 
 constexpr Index kBlock = Index{1} << 18;
+
+/// The least i in [0, n) with holds(i), or n if there is none.
+template <class Holds>
+Index first_where(Index n, const Holds& holds) {
+  std::atomic<Index> first = n;
+  core::parallel_for(n, kBlock, [&](Index begin, Index end) {
+    Index i = begin;
+    while (i < end && !holds(i)) ++i;
+    if (i == end) return;
+    for (Index known = first.load(); i < known && !first.compare_exchange_weak(known, i);) continue;
+  });
+  return first;
+}
 
 Index list_length(const Hdf5Reader& file, const std::string& object, bool numbers) {
   const auto info = file.array_info(object);
@@ -85,20 +99,14 @@ std::vector<EdgeId> read_offsets(const Hdf5Reader& file, const CsrGroup& csr, In
 
 std::vector<std::int32_t> read_integers(const Hdf5Reader& file, const std::string& object, Index begin, Index end,
                                         std::int64_t lowest, std::int64_t limit) {
-  std::vector<std::int32_t> values;
-  values.reserve(static_cast<std::size_t>(end - begin));
-  std::vector<std::int64_t> block(static_cast<std::size_t>(std::min(kBlock, end - begin)));
-  for (Index first = begin; first < end; first += kBlock) {
-    const Index last = std::min(end, first + kBlock);
-    file.read_rows(object, first, last, block.data());
-    for (Index i = first; i < last; ++i) {
-      const std::int64_t v = block[static_cast<std::size_t>(i - first)];
-      if (v < lowest || v >= limit) {
-        file.fail(object, fmt::format("entry {} is {}, expected {}..{}; the file is damaged or was written wrongly", i,
-                                      v, lowest, limit - 1));
-      }
-      values.push_back(static_cast<std::int32_t>(v));
-    }
+  std::vector<std::int32_t> values(static_cast<std::size_t>(end - begin));
+  file.read_rows(object, begin, end, values.data());
+  const Index bad = first_where(end - begin, [&](Index i) { return values[i] < lowest || values[i] >= limit; });
+  if (bad < end - begin) {
+    std::int64_t value = 0;
+    file.read_rows(object, begin + bad, begin + bad + 1, &value);
+    file.fail(object, fmt::format("entry {} is {}, expected {}..{}; the file is damaged or was written wrongly",
+                                  begin + bad, value, lowest, limit - 1));
   }
   return values;
 }
@@ -106,12 +114,11 @@ std::vector<std::int32_t> read_integers(const Hdf5Reader& file, const std::strin
 void read_numbers(const Hdf5Reader& file, const std::string& object, Index begin, Index end, Index cols, float* out) {
   file.read_rows(object, begin, end, out);
   const Index count = (end - begin) * cols;
-  const float* bad = std::find_if(out, out + count, [](float v) { return !std::isfinite(v); });
-  if (bad == out + count) return;
-  const Index at = bad - out;
-  if (cols == 1) file.fail(object, fmt::format("entry {} is {}, expected a finite number", begin + at, *bad));
+  const Index at = first_where(count, [&](Index i) { return !std::isfinite(out[i]); });
+  if (at == count) return;
+  if (cols == 1) file.fail(object, fmt::format("entry {} is {}, expected a finite number", begin + at, out[at]));
   file.fail(object,
-            fmt::format("row {}, column {} is {}, expected a finite number", begin + at / cols, at % cols, *bad));
+            fmt::format("row {}, column {} is {}, expected a finite number", begin + at / cols, at % cols, out[at]));
 }
 
 void FileRows::check_range(Index begin, Index end) const {

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/datasets/hdf5_chunks.hpp"
 #include "laminar/datasets/hdf5_handle.hpp"
 #include "laminar/datasets/hdf5_strings.hpp"
 
@@ -183,7 +184,7 @@ struct Hdf5Reader::State {
     return static_cast<std::size_t>(count);
   }
 
-  void read_rows(const std::string& object, Index begin, Index end, hid_t memory_type, void* out) {
+  void read_rows(const std::string& object, Index begin, Index end, NumberKind kind, void* out) {
     const hid_t handle = array(object);
     const Hdf5Handle space(H5Dget_space(handle), H5Sclose);
     const auto shape = shape_of(space.get());
@@ -192,6 +193,10 @@ struct Hdf5Reader::State {
       fail(object, fmt::format("rows {}..{} were asked for, but there are {}", begin, end, shape[0]));
     }
     if (begin == end || (shape.size() == 2 && shape[1] == 0)) return;
+    if (read_chunks(handle, begin, end, shape.size() == 2 ? shape[1] : 1, kind, file_bytes, out)) return;
+    const hid_t memory_type = kind == NumberKind::kInt32   ? H5T_NATIVE_INT32
+                              : kind == NumberKind::kInt64 ? H5T_NATIVE_INT64
+                                                           : H5T_NATIVE_FLOAT;
     const hsize_t start[2] = {static_cast<hsize_t>(begin), 0};
     const hsize_t count[2] = {static_cast<hsize_t>(end - begin),
                               shape.size() == 2 ? static_cast<hsize_t>(shape[1]) : hsize_t{1}};
@@ -312,11 +317,15 @@ ArrayInfo Hdf5Reader::array_info(const std::string& object) const {
 }
 
 void Hdf5Reader::read_rows(const std::string& object, Index begin, Index end, std::int64_t* out) const {
-  state_->read_rows(object, begin, end, H5T_NATIVE_INT64, out);
+  state_->read_rows(object, begin, end, NumberKind::kInt64, out);
+}
+
+void Hdf5Reader::read_rows(const std::string& object, Index begin, Index end, std::int32_t* out) const {
+  state_->read_rows(object, begin, end, NumberKind::kInt32, out);
 }
 
 void Hdf5Reader::read_rows(const std::string& object, Index begin, Index end, float* out) const {
-  state_->read_rows(object, begin, end, H5T_NATIVE_FLOAT, out);
+  state_->read_rows(object, begin, end, NumberKind::kFloat32, out);
 }
 
 std::vector<std::string> Hdf5Reader::read_strings(const std::string& object) const {

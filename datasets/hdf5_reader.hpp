@@ -52,6 +52,8 @@ class Hdf5Reader {
 
   ArrayInfo array_info(const std::string& object) const;
   /// Rows [begin, end) of a one- or two-dimensional array into `out`, converted; integers that don't fit are clamped.
+  /// Many rows at once are decoded in parallel.
+  void read_rows(const std::string& object, core::Index begin, core::Index end, std::int32_t* out) const;
   void read_rows(const std::string& object, core::Index begin, core::Index end, std::int64_t* out) const;
   void read_rows(const std::string& object, core::Index begin, core::Index end, float* out) const;
   std::vector<std::string> read_strings(const std::string& object) const;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include "laminar/core/atomic_file.hpp"
 #include "laminar/core/error.hpp"
@@ -20,6 +21,12 @@ namespace {
 
 constexpr Index kChunkBytes = Index{1} << 20;
 constexpr std::size_t kGrowBytes = std::size_t{4} << 20;
+// Arrays up to this size are compressed at any gain.
+constexpr std::size_t kSmallBytes = std::size_t{1} << 20;
+// Larger ones if the bytes tried become at most this share of themselves: decompression takes longer than reading.
+constexpr double kWorthwhile = 0.8;
+constexpr std::size_t kTriedBytes = std::size_t{1} << 16;
+constexpr std::size_t kTries = 4;
 // HDF5 wants a name even for a file in memory, and reads a file of that name if there is one.
 constexpr const char* kNoFile = "/dev/null/graph.h5";
 
@@ -46,6 +53,28 @@ herr_t image_free(void* bytes, H5FD_file_image_op_t operation, void* image) {
 }
 void* image_share(void* image) { return image; }
 herr_t image_unshare(void*) { return 0; }
+
+/// Whether deflate makes enough of `bytes` bytes of elements, shuffled: tried on a few places spread over them.
+bool worth_compressing(const void* data, std::size_t bytes, std::size_t element_bytes, int level) {
+  if (bytes <= kSmallBytes) return true;
+  const std::size_t elements = kTriedBytes / element_bytes;
+  if (elements == 0) return true;
+  const auto* from = static_cast<const unsigned char*>(data);
+  std::vector<unsigned char> shuffled(elements * element_bytes);
+  std::vector<unsigned char> packed(compressBound(shuffled.size()));
+  std::size_t packed_bytes = 0;
+  for (std::size_t t = 0; t < kTries; ++t) {
+    const std::size_t last = bytes / element_bytes - elements;
+    const unsigned char* at = from + last * t / (kTries - 1) * element_bytes;
+    for (std::size_t i = 0; i < elements; ++i) {
+      for (std::size_t b = 0; b < element_bytes; ++b) shuffled[b * elements + i] = at[i * element_bytes + b];
+    }
+    auto size = static_cast<uLongf>(packed.size());
+    if (compress2(packed.data(), &size, shuffled.data(), shuffled.size(), level) != Z_OK) return true;
+    packed_bytes += size;
+  }
+  return static_cast<double>(packed_bytes) <= kWorthwhile * static_cast<double>(kTries * shuffled.size());
+}
 
 }  // namespace
 
@@ -79,7 +108,8 @@ struct Hdf5Writer::State {
       std::vector<hsize_t> chunk = dims;
       chunk[0] = std::clamp<hsize_t>(static_cast<hsize_t>(kChunkBytes / row_bytes), 1, dims[0]);
       H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
-      if (compression > 0) {
+      const auto memory_bytes = H5Tget_size(memory_type);
+      if (compression > 0 && worth_compressing(data, count * memory_bytes, memory_bytes, compression)) {
         H5Pset_shuffle(creation.get());
         H5Pset_deflate(creation.get(), static_cast<unsigned>(compression));
       }
