@@ -9,6 +9,7 @@
 
 #include "laminar/apps/application.hpp"
 #include "laminar/apps/bench_epoch.hpp"
+#include "laminar/apps/bench_load.hpp"
 #include "laminar/apps/bench_ops.hpp"
 #include "laminar/apps/command_line.hpp"
 #include "laminar/apps/machine.hpp"
@@ -30,12 +31,15 @@ using laminar::core::Index;
 
 constexpr const char* kUsage = R"(Usage: laminar-bench ops [OPTIONS]
        laminar-bench epoch GRAPH.h5 [OPTIONS]
+       laminar-bench load GRAPH.h5 [OPTIONS]
 
 Measures how fast this machine computes, and how near Laminar's kernels come to that.
   ops     the limits (reading and copying memory, dense products), then each kernel on a block model of its own, checked
           against a plain loop: median and spread, its rate, and the share of the limit that binds it
   epoch   trains on one device without evaluation and tells where an epoch's time goes, kernel by kernel, beside the
           time that its limit allows; the last line of the table is the epoch and the sum of all limits
+  load    reads a graph file into memory, part by part, beside reading its bytes from the system's cache, and makes the
+          matrix that GCN trains with
 
 Limits are measured in the same run, each the best of several tries:
   product   a dense product of that shape, by the library, of operands that stay in a core's cache
@@ -43,7 +47,7 @@ Limits are measured in the same run, each the best of several tries:
   stream    copying as many bytes, in arrays as large as what the training (or, of ops, the kernel) works on
 Rates are of 10^9 operations or bytes a second; times are in milliseconds.
 
-laminar-bench ops --help and laminar-bench epoch --help list the options. Exit codes: 0 done, 1 failed, 2 a wrong option.
+laminar-bench ops --help, epoch --help and load --help list the options. Exit codes: 0 done, 1 failed, 2 a wrong option.
 )";
 
 /// What both commands know.
@@ -185,11 +189,43 @@ int run_epoch(int argc, const char* const* argv) {
   return 0;
 }
 
+int run_load(int argc, const char* const* argv) {
+  Common common;
+  fs::path graph;
+  apps::LoadBenchOptions o;
+  apps::CommandLine line({"graph"});
+  line.group("Load");
+  line.add(apps::option("graph", graph, "FILE", "the graph file"));
+  line.add(apps::option("repeats", o.repeats, "N", "times that it is loaded, after once to warm up"));
+  common.add_to(line);
+  line.apply(line.parse(argc, argv));
+  if (common.help) {
+    fmt::print("Usage: laminar-bench load GRAPH.h5 [OPTIONS]\n\n{}\nExample:\n  laminar-bench load debian.h5\n",
+               line.help());
+    return 0;
+  }
+  common.check();
+  if (graph.empty()) throw UsageError("a graph file is needed, e.g. laminar-bench load graph.h5");
+  in_range("repeats", o.repeats, 1, 10'000);
+  const std::vector<apps::NamedFile> inputs = {{"the graph file", graph}};
+  const std::vector<apps::NamedFile> outputs = {{"json", common.json}};
+  apps::check_outputs(outputs, inputs);
+  o.threads = common.threads;
+  const apps::LoadFigures figures = apps::measure_load(graph, o);
+  fmt::print("{}: {} vertices, {} edges, a file of {:.1f} MB, {} threads\n\n{}\n", figures.name,
+             apps::count_text(figures.vertices), apps::count_text(figures.edges), figures.file_bytes / 1e6,
+             figures.threads, apps::load_table(figures));
+  common.write("load", apps::load_json(figures));
+  fmt::print("{}\n", apps::load_result_line(figures));
+  return 0;
+}
+
 int run(int argc, char** argv) {
   apps::load_plugins(argc, argv);
   const std::string command = argc > 1 ? argv[1] : "";
   if (command == "ops") return run_ops(argc - 1, argv + 1);
   if (command == "epoch") return run_epoch(argc - 1, argv + 1);
+  if (command == "load") return run_load(argc - 1, argv + 1);
   if (command == "--help" || command == "-h") {
     fmt::print("{}", kUsage);
     return 0;
@@ -198,9 +234,9 @@ int run(int argc, char** argv) {
     fmt::print("laminar-bench {}\n", LAMINAR_VERSION);
     return 0;
   }
-  if (command.empty()) throw UsageError("expected ops or epoch");
-  throw UsageError(
-      fmt::format("'{}' is not known, expected ops or epoch{}", command, apps::suggestion(command, {"ops", "epoch"})));
+  if (command.empty()) throw UsageError("expected ops, epoch or load");
+  throw UsageError(fmt::format("'{}' is not known, expected ops, epoch or load{}", command,
+                               apps::suggestion(command, {"ops", "epoch", "load"})));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -68,6 +69,20 @@ double parallel_sum(Index n, Index grain, F&& body) {
   return detail::parallel_sum(
       n, grain, [](void* p, Index b, Index e) -> double { return (*static_cast<Fn*>(p))(b, e); },
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
+}
+
+/// The least i in [0, n) with `holds(i)`, or n if there is none. More of them may be asked, each at most once.
+template <class Holds>
+Index first_where(Index n, Holds&& holds) {
+  constexpr Index kGrain = Index{1} << 16;
+  std::atomic<Index> first = n;
+  parallel_for(n, kGrain, [&](Index begin, Index end) {
+    Index i = begin;
+    while (i < end && !holds(i)) ++i;
+    if (i == end) return;
+    for (Index known = first.load(); i < known && !first.compare_exchange_weak(known, i);) continue;
+  });
+  return first;
 }
 
 /// A piece size for row-wise loops over rows of `cols` elements: about 16k elements a piece.

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "laminar/core/parallel.hpp"
+
 namespace laminar::datasets {
 
 using core::Index;
@@ -16,20 +18,24 @@ Complaint check_symmetric(const core::Graph& graph) {
   // Rows of both directions are ascending, so the graph is symmetric exactly when they are equal.
   const auto in = graph.in_offsets();
   const auto out = graph.out_offsets();
-  for (Index v = 0; v < graph.num_vertices(); ++v) {
-    const auto sources = graph.in_sources().subspan(in[v], in[v + 1] - in[v]);
-    const auto targets = graph.out_targets().subspan(out[v], out[v + 1] - out[v]);
-    if (std::equal(sources.begin(), sources.end(), targets.begin(), targets.end())) continue;
-    const auto [s, t] = std::mismatch(sources.begin(), sources.end(), targets.begin(), targets.end());
-    const bool lacks_out = t == targets.end() || (s != sources.end() && *s < *t);
-    const Index from = lacks_out ? *s : v;
-    const Index to = lacks_out ? v : *t;
-    return fmt::format(
-        "the graph says that it is undirected, but edge {} -> {} is not there as often as {} -> {}; store "
-        "both directions or set directed = 1",
-        to, from, from, to);
-  }
-  return std::nullopt;
+  const auto sources_of = [&](Index v) { return graph.in_sources().subspan(in[v], in[v + 1] - in[v]); };
+  const auto targets_of = [&](Index v) { return graph.out_targets().subspan(out[v], out[v + 1] - out[v]); };
+  const Index v = core::first_where(graph.num_vertices(), [&](Index i) {
+    const auto sources = sources_of(i);
+    const auto targets = targets_of(i);
+    return !std::equal(sources.begin(), sources.end(), targets.begin(), targets.end());
+  });
+  if (v == graph.num_vertices()) return std::nullopt;
+  const auto sources = sources_of(v);
+  const auto targets = targets_of(v);
+  const auto [s, t] = std::mismatch(sources.begin(), sources.end(), targets.begin(), targets.end());
+  const bool lacks_out = t == targets.end() || (s != sources.end() && *s < *t);
+  const Index from = lacks_out ? *s : v;
+  const Index to = lacks_out ? v : *t;
+  return fmt::format(
+      "the graph says that it is undirected, but edge {} -> {} is not there as often as {} -> {}; store "
+      "both directions or set directed = 1",
+      to, from, from, to);
 }
 
 Complaint check_finite(std::span<const float> values) {

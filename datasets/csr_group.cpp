@@ -1,4 +1,3 @@
-#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -15,21 +14,6 @@ using core::EdgeId;
 using core::Index;
 
 namespace {
-
-constexpr Index kBlock = Index{1} << 18;
-
-/// The least i in [0, n) with holds(i), or n if there is none.
-template <class Holds>
-Index first_where(Index n, const Holds& holds) {
-  std::atomic<Index> first = n;
-  core::parallel_for(n, kBlock, [&](Index begin, Index end) {
-    Index i = begin;
-    while (i < end && !holds(i)) ++i;
-    if (i == end) return;
-    for (Index known = first.load(); i < known && !first.compare_exchange_weak(known, i);) continue;
-  });
-  return first;
-}
 
 Index list_length(const Hdf5Reader& file, const std::string& object, bool numbers) {
   const auto info = file.array_info(object);
@@ -101,7 +85,7 @@ std::vector<std::int32_t> read_integers(const Hdf5Reader& file, const std::strin
                                         std::int64_t lowest, std::int64_t limit) {
   std::vector<std::int32_t> values(static_cast<std::size_t>(end - begin));
   file.read_rows(object, begin, end, values.data());
-  const Index bad = first_where(end - begin, [&](Index i) { return values[i] < lowest || values[i] >= limit; });
+  const Index bad = core::first_where(end - begin, [&](Index i) { return values[i] < lowest || values[i] >= limit; });
   if (bad < end - begin) {
     std::int64_t value = 0;
     file.read_rows(object, begin + bad, begin + bad + 1, &value);
@@ -114,7 +98,7 @@ std::vector<std::int32_t> read_integers(const Hdf5Reader& file, const std::strin
 void read_numbers(const Hdf5Reader& file, const std::string& object, Index begin, Index end, Index cols, float* out) {
   file.read_rows(object, begin, end, out);
   const Index count = (end - begin) * cols;
-  const Index at = first_where(count, [&](Index i) { return !std::isfinite(out[i]); });
+  const Index at = core::first_where(count, [&](Index i) { return !std::isfinite(out[i]); });
   if (at == count) return;
   if (cols == 1) file.fail(object, fmt::format("entry {} is {}, expected a finite number", begin + at, out[at]));
   file.fail(object,

@@ -1,4 +1,6 @@
 // laminar-bench as a user runs it, with sizes that take no time.
+#include <filesystem>
+
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
@@ -125,6 +127,27 @@ TEST_CASE("laminar-bench epoch accounts for an epoch of GCN, with amounts done b
   CHECK(f.out.find("\nother ") != std::string::npos);
 }
 
+TEST_CASE("laminar-bench load times every part of a graph file") {
+  const Workspace w;
+  const Finished f = bench(w, {"load", w.graph(), "--repeats", "2", "--threads", "2", "--json", w.path("load.json")});
+  CAPTURE(f.err);
+  REQUIRE(f.code == 0);
+  CHECK(f.result().at("vertices") == "240");
+  CHECK(std::stod(f.result().at("share")) > 0);
+  const json j = json::parse(read_text(w.path("load.json")));
+  CHECK(j.at("command") == "load");
+  CHECK(j.at("file_bytes") == std::filesystem::file_size(w.graph()));
+  const auto edges = j.at("edges").get<double>();
+  CHECK(row_of_label(j.at("arrays"), "graph").at("bytes") == 8 * 241 + 4 * edges);
+  CHECK(row_of_label(j.at("arrays"), "features").at("bytes") == 4 * 240 * 12);
+  // A self-loop each.
+  CHECK(j.at("matrix").at("bytes") == 2 * (8 * 241 + 8 * (edges + 240)));
+  CHECK(j.at("cache").at("least_ms") <= j.at("cache").at("largest_ms"));
+  CHECK(bench(w, {"load"}).code == 2);
+  CHECK(bench(w, {"load", w.graph(), "--repeats", "0"}).code == 2);
+  CHECK(bench(w, {"load", w.path("none.h5")}).code == 1);
+}
+
 TEST_CASE("laminar-bench epoch takes a model as laminar-train does") {
   const Workspace w;
   const std::string seconds[][4] = {{"gat", "attention, 16", "--gat.heads", "4"},
@@ -144,7 +167,7 @@ TEST_CASE("laminar-bench epoch takes a model as laminar-train does") {
 
 TEST_CASE("laminar-bench refuses what can't be meant") {
   const Workspace w;
-  check_refused(bench(w, {}), 2, "expected ops or epoch");
+  check_refused(bench(w, {}), 2, "expected ops, epoch or load");
   check_refused(bench(w, {"epoc"}), 2, "did you mean 'epoch'?");
   check_refused(bench(w, {"epoch"}), 2, "a graph file is needed");
   check_refused(bench(w, {"epoch", w.path("missing.h5")}), 1, "missing.h5");

@@ -1,6 +1,7 @@
 #include "laminar/core/csr.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -31,6 +32,44 @@ TEST_CASE("a transpose lists columns with rows ascending") {
   CHECK(t.offsets == std::vector<EdgeId>{0, 1, 2, 5, 5});
   CHECK(t.rows == std::vector<std::int32_t>{0, 2, 0, 2, 2});
   CHECK(t.positions == std::vector<EdgeId>{1, 4, 0, 2, 3});
+}
+
+TEST_CASE("blocks of rows transposed side by side give what one gives, hubs and empty rows among them") {
+  for (const Index cols : {Index{1}, Index{7}, Index{9000}, Index{400'000}}) {
+    CAPTURE(cols);
+    std::vector<EdgeId> offsets = {0};
+    std::vector<std::int32_t> columns;
+    std::uint32_t state = 7;
+    for (Index r = 0; r < 20'000; ++r) {
+      const Index degree = r == 0 || r == 12'345 ? 60'000 : r % 3 == 0 ? 0 : r % 17;
+      for (Index i = 0; i < degree; ++i) {
+        state = state * 1664525U + 1013904223U;
+        // Small columns often.
+        const auto u = static_cast<double>(state) * 0x1p-32;
+        columns.push_back(static_cast<std::int32_t>(u * u * static_cast<double>(cols)));
+      }
+      offsets.push_back(static_cast<EdgeId>(columns.size()));
+    }
+    std::vector<std::vector<std::pair<std::int32_t, EdgeId>>> expected(static_cast<std::size_t>(cols));
+    for (std::size_t r = 0; r + 1 < offsets.size(); ++r) {
+      for (EdgeId e = offsets[r]; e < offsets[r + 1]; ++e) {
+        expected[static_cast<std::size_t>(columns[e])].emplace_back(static_cast<std::int32_t>(r), e);
+      }
+    }
+    const CsrTranspose t = transpose_csr(cols, offsets, columns);
+    REQUIRE(t.offsets.size() == static_cast<std::size_t>(cols) + 1);
+    CHECK(t.offsets.front() == 0);
+    bool same = true;
+    for (Index c = 0; c < cols; ++c) {
+      const auto& entries = expected[static_cast<std::size_t>(c)];
+      REQUIRE(t.offsets[c + 1] - t.offsets[c] == static_cast<EdgeId>(entries.size()));
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        const auto at = static_cast<std::size_t>(t.offsets[c]) + i;
+        same = same && t.rows[at] == entries[i].first && t.positions[at] == entries[i].second;
+      }
+    }
+    CHECK(same);
+  }
 }
 
 TEST_CASE("a transpose of nothing is empty") {

@@ -115,6 +115,18 @@ TEST_CASE("an arena runs what it is given") {
   CHECK(inner == 100);
 }
 
+TEST_CASE("the first that holds is found, whatever thread meets which one first") {
+  for (const int threads : {1, 4}) {
+    Arena arena(threads);
+    arena.execute([] {
+      CHECK(first_where(0, [](Index) { return true; }) == 0);
+      CHECK(first_where(1'000'000, [](Index) { return false; }) == 1'000'000);
+      CHECK(first_where(1'000'000, [](Index i) { return i % 70'001 == 70'000; }) == 70'000);
+      CHECK(first_where(1'000'000, [](Index i) { return i == 999'999; }) == 999'999);
+    });
+  }
+}
+
 TEST_CASE("pieces of row-wise loops hold about 16k elements") {
   CHECK(row_grain(0) == 1024);
   CHECK(row_grain(1) == 16384);
