@@ -190,6 +190,7 @@ void print_build() {
   print_line("laminar", machine.version);
   print_line("compiler", machine.compiler);
   print_line("dense products", core::gemm_library());
+  print_line("of bfloat16", core::has_fast_bfloat16_gemm() ? "by AMX" : "in float32, as there is no AMX");
   print_line("ranks", laminar::pipeline::mpi_library());
   const auto metis = laminar::partition::metis_version();
   print_line("partitioning", metis.empty() ? "without METIS" : "with METIS " + metis);

@@ -176,7 +176,8 @@ double best_gemm_gflops(int threads, const GemmShape& asked) {
     std::vector<std::array<core::Tensor, 3>> operands(static_cast<std::size_t>(threads));
     for (auto& of_thread : operands) {
       for (std::size_t i = 0; i < 3; ++i) {
-        of_thread[i] = core::Tensor(1, sizes[i], core::DTypeOf<T>::value);
+        const DType dtype = core::DTypeOf<T>::value;
+        of_thread[i] = core::Tensor(1, sizes[i], i < 2 ? dtype : core::computed(dtype));
         of_thread[i].fill(0.01);
       }
     }
@@ -184,7 +185,7 @@ double best_gemm_gflops(int threads, const GemmShape& asked) {
     const int calls = std::clamp(static_cast<int>(1.5e8 / flops), 1, 1000);
     const double seconds = best_seconds(threads, [&](int t) {
       auto& [a, b, c] = operands[static_cast<std::size_t>(t)];
-      for (int i = 0; i < calls; ++i) core::gemm(shape, a.data<T>(), b.data<T>(), c.data<T>(), false);
+      for (int i = 0; i < calls; ++i) core::gemm(shape, a.data<T>(), b.data<T>(), c.data<core::Computed<T>>(), false);
     });
     best = std::max(best, flops * calls * threads / seconds / kGiga);
   }
@@ -255,7 +256,9 @@ double copy_gbps(int threads, std::size_t bytes) {
 }
 
 double gemm_gflops(int threads, DType dtype, const GemmShape& shape) {
-  return core::dispatch(dtype, [&]<class T>(T) { return best_gemm_gflops<T>(threads, shape); });
+  // Where bfloat16 products are slow, rows are widened for float32 ones.
+  if (dtype == DType::kBfloat16 && !core::has_fast_bfloat16_gemm()) dtype = DType::kFloat32;
+  return core::dispatch_kept(dtype, [&]<class T>(T) { return best_gemm_gflops<T>(threads, shape); });
 }
 
 double dense_peak_gflops(int threads) {
@@ -268,6 +271,12 @@ double dense_peak_gflops(int threads) {
 
 double gather_ms(core::Arena& arena, DType dtype, const GatherPattern& pattern) {
   if (pattern.entries() == 0 || pattern.width == 0) return 0;
+  if (dtype == DType::kBfloat16) {
+    // What is only read may as well be half as many floats.
+    GatherPattern halved = pattern;
+    halved.width = (pattern.width + 1) / 2;
+    return best_gather_ms<float>(arena, halved);
+  }
   return core::dispatch(dtype, [&]<class T>(T) { return best_gather_ms<T>(arena, pattern); });
 }
 

@@ -29,7 +29,7 @@ double copy_gbps(int threads, std::size_t bytes);
 
 /// GFLOP/s of core::gemm on `threads` threads at once, each with panels of rows of its own that stay in its cache:
 /// the best over several heights of panels. Of `shape`, m counts for nothing (k, if a is transposed): a panel's rows
-/// take its place.
+/// take its place. Of bfloat16 where core::has_fast_bfloat16_gemm(), else of float32 in its stead.
 double gemm_gflops(int threads, core::DType dtype, const core::GemmShape& shape);
 /// The best of gemm_gflops() over a few square shapes.
 double dense_peak_gflops(int threads);

@@ -133,7 +133,11 @@ void add_model_options(CommandLine& line, layers::ModelOptions& model, LayerValu
     return model.initializer ? std::string(core::name_of(*model.initializer)) : std::string("default");
   };
   line.add(std::move(init));
-  line.add(option("precision", model.precision, "NAME", "f32 or f64", core::dtype_from_name));
+  line.add(option(
+      "precision", model.precision, "NAME",
+      "f32, f64, or bf16: computed in f32, but activations, features and their gradients are kept in two bytes a "
+      "number, which is faster where memory decides, and with AMX where dense products do",
+      core::dtype_from_name));
 
   for (const std::string& name : registry.names()) {
     const layers::LayerInfo& info = registry.info(name);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/gemm.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -281,6 +282,12 @@ void TrainCommand::settle(core::Index ranks) {
   resolve_topology(given, ranks, distribution, training.distribution);
   // A checkpoint's training goes on as it was.
   if (std::string note = resume ? "" : choose_training_defaults(given, training); !note.empty()) notes.push_back(note);
+  if (model.precision == core::DType::kBfloat16 && !core::has_fast_bfloat16_gemm()) {
+    notes.emplace_back(
+        "--precision bf16: no AMX here, so dense products are no faster than in f32; memory, and the time that it "
+        "takes "
+        "to read and write, is what is gained");
+  }
   pipeline::validate(training);
 }
 

@@ -35,7 +35,7 @@ class ScoreNode final : public Node {
 
   void backward(Tape& tape, const Tensor& ds) override {
     const WorkScope scope(pass_work(WorkKind::kAttention, "scores, backward", rows_, tape.needs_gradient(z_) ? 3 : 1));
-    dispatch(ds.dtype(), [&]<class T>(T) { run<T>(tape, ds); });
+    dispatch_kept(rows_.dtype(), [&]<class T>(T) { run<T>(tape, ds); });
   }
 
  private:
@@ -44,21 +44,23 @@ class ScoreNode final : public Node {
     const Index n = rows_.rows();
     const Index d = rows_.cols();
     const Index width = d / heads_;
-    GradientSink dz = tape.needs_gradient(z_) ? tape.sink(z_) : GradientSink{};
+    using C = Computed<T>;
+    GradientSink dz = tape.needs_gradient(z_) ? tape.sink(z_, rows_.dtype()) : GradientSink{};
     const Index heads = heads_;
     const T* z = rows_.data<T>();
-    const T* a = vector_value_.data<T>();
-    const T* g = ds.data<T>();
+    const C* a = vector_value_.data<C>();
+    const C* g = ds.data<C>();
     T* out = dz.tensor ? dz.tensor.data<T>() : nullptr;
     const bool adds = dz.accumulate;
-    add_panels(tape.context().pool.get(), n, d, d, tape.sink(vector_).tensor.data<T>(),
-               [=](Index begin, Index end, T* sum) LAMINAR_INLINE_LAMBDA {
+    add_panels(tape.context().pool.get(), n, d, d, tape.sink(vector_).tensor.data<C>(),
+               [=](Index begin, Index end, C* sum) LAMINAR_INLINE_LAMBDA {
                  for (Index i = begin; i < end; ++i) {
                    for (Index h = 0; h < heads; ++h) {
-                     const T gh = g[i * heads + h];
+                     const C gh = g[i * heads + h];
                      for (Index c = h * width; c < (h + 1) * width; ++c) {
-                       sum[c] += gh * z[i * d + c];
-                       if (out != nullptr) out[i * d + c] = (adds ? out[i * d + c] : T(0)) + gh * a[c];
+                       sum[c] += gh * C(z[i * d + c]);
+                       if (out == nullptr) continue;
+                       out[i * d + c] = static_cast<T>((adds ? C(out[i * d + c]) : C(0)) + gh * a[c]);
                      }
                    }
                  }
@@ -71,7 +73,7 @@ class ScoreNode final : public Node {
 };
 
 Var record_scores(Tape& tape, const ScoreTerm& term, Index heads) {
-  const Tensor rows = tape.value(term.rows);
+  const Tensor rows = tape.kept(term.rows);
   Parameter& vector = *term.vector;
   const Index d = rows.cols();
   if (heads < 1 || d % heads != 0 || vector.value.rows() != 1 || vector.value.cols() != d) {
@@ -104,26 +106,26 @@ class AttentionNode final : public AggregationNode {
         masks_(key, DropoutRate(tape.context().training ? options.dropout : 0), block_.source_ids(), block_.own_ids(),
                options.heads),
         keep_(tape.needs_gradient(in.z) || tape.needs_gradient(in.source_scores)),
-        z_(tape.value(in.z)),
+        z_(tape.kept(in.z)),
         source_scores_(tape.value(in.source_scores)),
         target_scores_(tape.value(in.target_scores)) {
     if (keep_) {
       kept_ = tape.allocate(a_->num_rows, heads_ * kAttentionKept);
-      positive_part_ = tape.allocate(a_->num_rows, z_.cols());
+      positive_part_ = tape.allocate_as(z_.dtype(), a_->num_rows, z_.cols());
     }
   }
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
     const WorkScope scope(in_edge_work(WorkKind::kAttention, "attention", *a_, begin, end, y, y.cols()));
-    dispatch(y.dtype(), [&]<class T>(T) { forward_any<T>(sources, y, begin, end); });
+    dispatch_kept(y.dtype(), [&]<class T>(T) { forward_any<T>(sources, y, begin, end); });
     if (keep_) y_ = y;
   }
 
   void backward(Tape& tape, const Tensor& dy) override {
     GradientSink target = tape.sink(in_.target_scores);
-    dispatch(dy.dtype(), [&]<class T>(T) { target_gradient<T>(dy, target); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { target_gradient<T>(dy, target); });
     SourceGradients out;
-    if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z);
+    if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z, dy.dtype());
     out.scores = tape.sink(in_.source_scores);
     backward_rows(dy, 0, a_->num_sources, out);
   }
@@ -131,28 +133,29 @@ class AttentionNode final : public AggregationNode {
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
     const WorkScope scope(
         out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
-    dispatch(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out); });
   }
 
  private:
   template <class T>
   void forward_any(const Tensor& sources, Tensor& y, Index begin, Index end) {
     const Index d = y.cols();
+    using C = Computed<T>;
     const Index width = d / heads_;
     const T* z = sources.data<T>();
-    const T* s = source_scores_.data<T>();
-    const T* t = target_scores_.data<T>();
+    const C* s = source_scores_.data<C>();
+    const C* t = target_scores_.data<C>();
     T* out = y.data<T>();
-    T* kept = keep_ ? kept_.data<T>() : nullptr;
+    C* kept = keep_ ? kept_.data<C>() : nullptr;
     T* positive = keep_ ? positive_part_.data<T>() : nullptr;
-    const T slope = static_cast<T>(slope_);
+    const C slope = static_cast<C>(slope_);
     parallel_for_rows(a_->offsets, begin, end, [&](Index row_begin, Index row_end) {
-      AttentionScratch<T> scratch;
-      std::vector<T> kept_row(static_cast<std::size_t>(heads_ * kAttentionKept));
+      AttentionScratch<C> scratch;
+      std::vector<C> kept_row(static_cast<std::size_t>(heads_ * kAttentionKept));
       for (Index i = row_begin; i < row_end; ++i) {
         const RowIndices in = row_indices(a_->offsets, a_->sources, i);
         if (masks_.active()) masks_.of_row(i, in.span(), scratch.masks);
-        T* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
+        C* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
         attention_weights(s, t + i * heads_, heads_, slope, in, scratch, k);
         gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, scratch);
       }
@@ -161,21 +164,22 @@ class AttentionNode final : public AggregationNode {
 
   template <class T>
   void target_gradient(const Tensor& dy, GradientSink& sink) const {
+    using C = Computed<T>;
     const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, 3));
     const Tensor means = head_dots(dy, y_, heads_, pool_.get());
     const Tensor positive_means = head_dots(dy, positive_part_, heads_, pool_.get());
-    const T* c = means.data<T>();
-    const T* c_positive = positive_means.data<T>();
-    const T* kept = kept_.data<T>();
-    T* dt = sink.tensor.data<T>();
+    const C* c = means.data<C>();
+    const C* c_positive = positive_means.data<C>();
+    const C* kept = kept_.data<C>();
+    C* dt = sink.tensor.data<C>();
     const bool adds = sink.accumulate;
     const Index heads = heads_;
-    const T slope = static_cast<T>(slope_);
+    const C slope = static_cast<C>(slope_);
     for_each_element(means.size(), [=](Index k) LAMINAR_INLINE_LAMBDA {
-      const T* row = kept + k / heads * kAttentionKept * heads + k % heads;
-      const T p = row[2 * heads];
-      const T one = row[heads] > 0 ? T(1) : T(0);
-      const T v = (c_positive[k] - c[k] * p) + slope * ((c[k] - c_positive[k]) - c[k] * (one - p));
+      const C* row = kept + k / heads * kAttentionKept * heads + k % heads;
+      const C p = row[2 * heads];
+      const C one = row[heads] > 0 ? C(1) : C(0);
+      const C v = (c_positive[k] - c[k] * p) + slope * ((c[k] - c_positive[k]) - c[k] * (one - p));
       dt[k] = adds ? dt[k] + v : v;
     });
   }
@@ -184,21 +188,22 @@ class AttentionNode final : public AggregationNode {
   void backward_any(const Tensor& dy, Index begin, Index end, SourceGradients& sinks) const {
     const Index d = dy.cols();
     const Index width = d / heads_;
+    using C = Computed<T>;
     const T* g = dy.data<T>();
     const T* z = z_.data<T>();
-    const T* s = source_scores_.data<T>();
-    const T* t = target_scores_.data<T>();
-    const T* kept = kept_.data<T>();
+    const C* s = source_scores_.data<C>();
+    const C* t = target_scores_.data<C>();
+    const C* kept = kept_.data<C>();
     // c_i, a row and head.
     const Tensor all_means = head_dots(dy, y_, heads_, pool_.get());
-    const T* means = all_means.data<T>();
+    const C* means = all_means.data<C>();
     T* dz = sinks.rows.tensor ? sinks.rows.tensor.data<T>() : nullptr;
-    T* ds = sinks.scores.tensor ? sinks.scores.tensor.data<T>() : nullptr;
-    const T slope = static_cast<T>(slope_);
+    C* ds = sinks.scores.tensor ? sinks.scores.tensor.data<C>() : nullptr;
+    const C slope = static_cast<C>(slope_);
     const auto& transposed = a_->transposed;
     const AttentionTargets<T> of{t, kept, means, g};
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
-      AttentionScratch<T> scratch;
+      AttentionScratch<C> scratch;
       std::vector<T> sum(static_cast<std::size_t>(d));
       for (Index j = source_begin; j < source_end; ++j) {
         const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
@@ -206,12 +211,14 @@ class AttentionNode final : public AggregationNode {
         attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, scratch);
         if (dz != nullptr) {
           gather_heads(sum.data(), nullptr, g, heads_, width, targets, scratch);
-          for (Index c = 0; c < d; ++c) dz[j * d + c] = (sinks.rows.accumulate ? dz[j * d + c] : T(0)) + sum[c];
+          for (Index c = 0; c < d; ++c) {
+            dz[j * d + c] = static_cast<T>((sinks.rows.accumulate ? C(dz[j * d + c]) : C(0)) + C(sum[c]));
+          }
         }
         if (ds == nullptr) continue;
         for (Index h = 0; h < heads_; ++h) {
-          T& out = ds[j * heads_ + h];
-          out = (sinks.scores.accumulate ? out : T(0)) + static_cast<T>(scratch.totals[h]);
+          C& out = ds[j * heads_ + h];
+          out = (sinks.scores.accumulate ? out : C(0)) + static_cast<C>(scratch.totals[h]);
         }
       }
     });
@@ -244,7 +251,7 @@ Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Messag
   if (message.matrix != src(message.of).matrix)
     throw Error("[attention] the message carries edge weights; it takes none");
   auto adjacency = block.adjacency({Normalization::kNone, options.self_loops, false}, tape.context().dtype);
-  const Tensor rows = tape.value(message.of.rows);
+  const Tensor rows = tape.kept(message.of.rows);
   if (rows.rows() != adjacency->num_sources) {
     throw Error(
         fmt::format("[attention] {} source rows for a block with {} sources", rows.rows(), adjacency->num_sources));
@@ -260,7 +267,7 @@ Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Messag
                     adjacency->num_rows, adjacency->num_sources));
   }
   const RandomKey key = tape.next_random_key();
-  Tensor y = tape.allocate(adjacency->num_rows, rows.cols());
+  Tensor y = tape.allocate_as(rows.dtype(), adjacency->num_rows, rows.cols());
   auto node = std::make_unique<AttentionNode>(tape, block, in, adjacency, score.slope, options, key);
   node->forward_rows(rows, y, 0, adjacency->num_rows);
   return tape.record_aggregation(std::move(y), std::move(node), {in.z, in.source_scores, in.target_scores});

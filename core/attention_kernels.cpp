@@ -108,13 +108,14 @@ LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, 
 
 /// dots[e, h] = <z, x[indices[e]]>_h, by a tree of sums over kWidth columns.
 template <class T, Index kWidth>
-LAMINAR_INLINE void head_dots_of_width(T* dots, const T* z, const T* x, Index heads, const RowIndices& indices) {
+LAMINAR_INLINE void head_dots_of_width(Computed<T>* dots, const T* z, const T* x, Index heads,
+                                       const RowIndices& indices) {
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, heads * kWidth, heads * kWidth, indices, e);
     const T* row = x + indices[e] * heads * kWidth;
     for (Index h = 0; h < heads; ++h) {
-      T lanes[kWidth];
-      for (Index c = 0; c < kWidth; ++c) lanes[c] = z[h * kWidth + c] * row[h * kWidth + c];
+      Computed<T> lanes[kWidth];
+      for (Index c = 0; c < kWidth; ++c) lanes[c] = Computed<T>(z[h * kWidth + c]) * Computed<T>(row[h * kWidth + c]);
       for (Index half = kWidth / 2; half > 0; half /= 2) {
         for (Index c = 0; c < half; ++c) lanes[c] += lanes[c + half];
       }
@@ -124,7 +125,8 @@ LAMINAR_INLINE void head_dots_of_width(T* dots, const T* z, const T* x, Index he
 }
 
 template <class T>
-LAMINAR_INLINE void head_dots(T* dots, const T* z, const T* x, Index heads, Index width, const RowIndices& indices) {
+LAMINAR_INLINE void head_dots(Computed<T>* dots, const T* z, const T* x, Index heads, Index width,
+                              const RowIndices& indices) {
   if (width == 4) return head_dots_of_width<T, 4>(dots, z, x, heads, indices);
   if (width == 8) return head_dots_of_width<T, 8>(dots, z, x, heads, indices);
   if (width == 16) return head_dots_of_width<T, 16>(dots, z, x, heads, indices);
@@ -137,38 +139,40 @@ LAMINAR_INLINE void head_dots(T* dots, const T* z, const T* x, Index heads, Inde
 }
 
 template <class T, Index kHeads>
-LAMINAR_INLINE void source_weights_of_heads(const T* source_scores, const AttentionTargets<T>& of, Index any_heads,
-                                            T slope, const RowIndices& targets, AttentionScratch<T>& scratch) {
+LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, const AttentionTargets<T>& of,
+                                            Index any_heads, Computed<T> slope, const RowIndices& targets,
+                                            AttentionScratch<Computed<T>>& scratch) {
+  using C = Computed<T>;
   const Index heads = kHeads > 0 ? kHeads : any_heads;
   const Index count = targets.count;
-  T* exponents = scratch.exponents.data();
-  T* weights = scratch.weights.data();
-  T* means = scratch.means.data();
-  T* slopes = scratch.slopes.data();
-  T* dots = scratch.dots.data();
+  C* exponents = scratch.exponents.data();
+  C* weights = scratch.weights.data();
+  C* means = scratch.means.data();
+  C* slopes = scratch.slopes.data();
+  C* dots = scratch.dots.data();
   double* totals = scratch.totals.data();
   std::fill_n(totals, heads, 0.0);
   for (Index e = 0; e < count; ++e) {
     fetch_ahead(of.scores, heads, heads, targets, e);
     fetch_ahead(of.kept, heads * kAttentionKept, heads * kAttentionKept, targets, e);
     fetch_ahead(of.means, heads, heads, targets, e);
-    const T* target = of.scores + targets[e] * heads;
-    const T* kept = of.kept + targets[e] * heads * kAttentionKept;
-    const T* mean = of.means + targets[e] * heads;
+    const C* target = of.scores + targets[e] * heads;
+    const C* kept = of.kept + targets[e] * heads * kAttentionKept;
+    const C* mean = of.means + targets[e] * heads;
     LAMINAR_LANES
     for (Index h = 0; h < heads; ++h) {
       const Index i = e * heads + h;
-      const T raw = source_scores[h] + target[h];
-      const T scaled = slope * raw;
+      const C raw = source_scores[h] + target[h];
+      const C scaled = slope * raw;
       exponents[i] = (raw > 0 ? raw : scaled) - kept[h];
-      slopes[i] = raw > 0 ? T(1) : slope;
+      slopes[i] = raw > 0 ? C(1) : slope;
       weights[i] = kept[heads + h];
       means[i] = mean[h];
     }
   }
   exponentials(exponents, count * heads);
   if (!scratch.masks.empty()) {
-    const T* masks = scratch.masks.data();
+    const C* masks = scratch.masks.data();
     LAMINAR_LANES
     for (Index i = 0; i < count * heads; ++i) dots[i] *= masks[i];
   }
@@ -182,15 +186,16 @@ LAMINAR_INLINE void source_weights_of_heads(const T* source_scores, const Attent
     for (Index h = 0; h < heads; ++h) totals[h] += static_cast<double>(dots[e * heads + h]);
   }
   if (!scratch.masks.empty()) {
-    const T* masks = scratch.masks.data();
+    const C* masks = scratch.masks.data();
     LAMINAR_LANES
     for (Index i = 0; i < count * heads; ++i) weights[i] *= masks[i];
   }
 }
 
 template <class T>
-LAMINAR_INLINE void source_weights_any(const T* source_scores, const T* z, const AttentionTargets<T>& of, Index heads,
-                                       Index width, T slope, const RowIndices& targets, AttentionScratch<T>& scratch) {
+LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const T* z, const AttentionTargets<T>& of,
+                                       Index heads, Index width, Computed<T> slope, const RowIndices& targets,
+                                       AttentionScratch<Computed<T>>& scratch) {
   const auto size = static_cast<std::size_t>(targets.count * heads);
   scratch.weights.resize(size);
   scratch.exponents.resize(size);
@@ -208,35 +213,36 @@ LAMINAR_INLINE void source_weights_any(const T* source_scores, const T* z, const
 /// registers over all edges.
 template <class T, Index kTile, Index kWidth, bool kBoth>
 LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index stride, const RowIndices& indices,
-                                      const T* weights, const T* positive, Index heads) {
-  T sum[kTile] = {};
-  T sum_positive[kTile] = {};
+                                      const Computed<T>* weights, const Computed<T>* positive, Index heads) {
+  using C = Computed<T>;
+  C sum[kTile] = {};
+  C sum_positive[kTile] = {};
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, kTile, stride, indices, e);
     const T* row = x + indices[e] * stride;
     for (Index h = 0; h < kTile / kWidth; ++h) {
-      const T w = weights[e * heads + h];
-      for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum[c] += w * row[c];
+      const C w = weights[e * heads + h];
+      for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum[c] += w * C(row[c]);
       if constexpr (kBoth) {
-        const T p = positive[e * heads + h];
-        for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum_positive[c] += p * row[c];
+        const C p = positive[e * heads + h];
+        for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum_positive[c] += p * C(row[c]);
       }
     }
   }
-  for (Index c = 0; c < kTile; ++c) y[c] = sum[c];
+  for (Index c = 0; c < kTile; ++c) y[c] = T(sum[c]);
   if constexpr (kBoth) {
-    for (Index c = 0; c < kTile; ++c) y_positive[c] = sum_positive[c];
+    for (Index c = 0; c < kTile; ++c) y_positive[c] = T(sum_positive[c]);
   }
 }
 
 template <class T, bool kBoth>
 LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index heads, Index width,
-                                     const RowIndices& indices, const AttentionScratch<T>& scratch) {
+                                     const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
   // Eight vectors of 32 bytes for both sums, which every x86-64 with AVX has room for.
   constexpr Index kTile = 32;
   const Index d = heads * width;
-  const T* weights = scratch.weights.data();
-  const T* positive = kBoth ? scratch.positive.data() : weights;
+  const Computed<T>* weights = scratch.weights.data();
+  const Computed<T>* positive = kBoth ? scratch.positive.data() : weights;
   Index c = 0;
   const auto tiles = [&]<Index kSize, Index kWidth>() LAMINAR_INLINE_LAMBDA {
     for (; c + kSize <= d; c += kSize) {
@@ -263,7 +269,7 @@ LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index head
 
 template <class T>
 LAMINAR_INLINE void gather_heads_either(T* y, T* y_positive, const T* x, Index heads, Index width,
-                                        const RowIndices& indices, const AttentionScratch<T>& scratch) {
+                                        const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
   if (y_positive != nullptr) {
     gather_heads_any<T, true>(y, y_positive, x, heads, width, indices, scratch);
   } else {
@@ -300,6 +306,13 @@ void attention_source_weights(const double* source_scores, const double* z, cons
 }
 
 LAMINAR_MULTIVERSION
+void attention_source_weights(const float* source_scores, const Bfloat16* z, const AttentionTargets<Bfloat16>& of,
+                              Index heads, Index width, float slope, const RowIndices& targets,
+                              AttentionScratch<float>& scratch) {
+  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
+}
+
+LAMINAR_MULTIVERSION
 void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const RowIndices& indices,
                   const AttentionScratch<float>& scratch) {
   gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
@@ -308,6 +321,12 @@ void gather_heads(float* y, float* y_positive, const float* x, Index heads, Inde
 LAMINAR_MULTIVERSION
 void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
                   const AttentionScratch<double>& scratch) {
+  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
+}
+
+LAMINAR_MULTIVERSION
+void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
+                  const RowIndices& indices, const AttentionScratch<float>& scratch) {
   gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
 }
 

@@ -33,14 +33,14 @@ void attention_weights(const float* source_scores, const float* target_scores, I
 void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
                        const RowIndices& sources, AttentionScratch<double>& scratch, double* kept);
 
-/// One source's side of the backward: what its out-edges need, in the arrays of their targets i.
+/// One source's side of the backward: what its out-edges need, in the arrays of their targets i; rows kept as T.
 template <class T>
 struct AttentionTargets {
   /// By target: scores [heads], what attention_weights() kept [3, heads], c_i = <dy_i, y_i> [heads], dy_i [heads,
   /// width].
-  const T* scores = nullptr;
-  const T* kept = nullptr;
-  const T* means = nullptr;
+  const Computed<T>* scores = nullptr;
+  const Computed<T>* kept = nullptr;
+  const Computed<T>* means = nullptr;
   const T* gradients = nullptr;
 };
 
@@ -53,6 +53,9 @@ void attention_source_weights(const float* source_scores, const float* z, const 
 void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
                               Index heads, Index width, double slope, const RowIndices& targets,
                               AttentionScratch<double>& scratch);
+void attention_source_weights(const float* source_scores, const Bfloat16* z, const AttentionTargets<Bfloat16>& of,
+                              Index heads, Index width, float slope, const RowIndices& targets,
+                              AttentionScratch<float>& scratch);
 
 /// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c], and y_positive likewise from scratch.positive; h
 /// of `heads`, c of `width`, rows of x one after the other. Null y_positive: left out.
@@ -60,5 +63,7 @@ void gather_heads(float* y, float* y_positive, const float* x, Index heads, Inde
                   const AttentionScratch<float>& scratch);
 void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
                   const AttentionScratch<double>& scratch);
+void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
+                  const RowIndices& indices, const AttentionScratch<float>& scratch);
 
 }  // namespace laminar::core

@@ -52,12 +52,13 @@ class BatchNormNode final : public Node {
     // Once for the sums, and once for what they give.
     const WorkScope scope(
         pass_work(WorkKind::kElementwise, "batch norm, backward", dy, tape.needs_gradient(x_) ? 5 : 2));
-    dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
   }
 
  private:
   template <class T>
   void run(Tape& tape, const Tensor& dy) {
+    using C = Computed<T>;
     const Index n = dy.rows();
     const Index d = dy.cols();
     const T* x = input_.data<T>();
@@ -71,16 +72,16 @@ class BatchNormNode final : public Node {
     });
     // Parameters get what the own rows say; devices add those gradients up by themselves.
     auto* sum = sums.data<double>();
-    T* shift_gradient = tape.sink(shift_).tensor.template data<T>();
-    T* gain_gradient = tape.sink(gain_).tensor.template data<T>();
+    C* shift_gradient = tape.sink(shift_).tensor.template data<C>();
+    C* gain_gradient = tape.sink(gain_).tensor.template data<C>();
     for (Index c = 0; c < d; ++c) {
-      shift_gradient[c] += static_cast<T>(sum[c]);
-      gain_gradient[c] += static_cast<T>(sum[d + c]);
+      shift_gradient[c] += static_cast<C>(sum[c]);
+      gain_gradient[c] += static_cast<C>(sum[d + c]);
     }
     complete(tape, sums);
     if (!tape.needs_gradient(x_)) return;
-    GradientSink dx = tape.sink(x_);
-    const T* gain = gain_value_.data<T>();
+    GradientSink dx = tape.sink(x_, dy.dtype());
+    const C* gain = gain_value_.data<C>();
     T* out = dx.tensor.template data<T>();
     const bool adds = dx.accumulate;
     const double all = rows_;
@@ -90,7 +91,7 @@ class BatchNormNode final : public Node {
           const double u = (static_cast<double>(x[i * d + c]) - mean[c]) * r[c];
           const double v = r[c] * static_cast<double>(gain[c]) *
                            (static_cast<double>(g[i * d + c]) - sum[c] / all - u * sum[d + c] / all);
-          out[i * d + c] = adds ? out[i * d + c] + static_cast<T>(v) : static_cast<T>(v);
+          out[i * d + c] = static_cast<T>((adds ? C(out[i * d + c]) : C(0)) + static_cast<C>(v));
         }
       }
     });
@@ -105,7 +106,7 @@ class BatchNormNode final : public Node {
 }  // namespace
 
 Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsilon) {
-  const Tensor input = tape.value(x);
+  const Tensor input = tape.kept(x);
   const Index n = input.rows();
   const Index d = input.cols();
   if (tape.context().history) {
@@ -118,10 +119,11 @@ Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     }
   }
   const WorkScope scope(pass_work(WorkKind::kElementwise, "batch norm", input, 3));
-  Tensor y = tape.allocate(n, d);
+  Tensor y = tape.allocate_as(input.dtype(), n, d);
   Tensor statistics = Tensor::zeros(2, d, DType::kFloat64, tape.context().pool.get());
   double rows = 0;
-  dispatch(input.dtype(), [&]<class T>(T) {
+  dispatch_kept(input.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* in = input.data<T>();
     auto* mean = statistics.data<double>();
     double* r = mean + d;
@@ -140,8 +142,8 @@ Var batch_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     });
     complete(tape, squares);
     for (Index c = 0; c < d; ++c) r[c] = 1 / std::sqrt(squares.data<double>()[c] / rows + epsilon);
-    const T* a = gain.value.data<T>();
-    const T* b = shift.value.data<T>();
+    const C* a = gain.value.data<C>();
+    const C* b = shift.value.data<C>();
     T* out = y.data<T>();
     parallel_for_vectorised(n, row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {

@@ -352,8 +352,10 @@ Sources Block::sources(Tape& tape, Var own, const SourceTransform& transform) co
     const SparseMatrix& x = tape.sparse(own);
     rows = tape.record_sources(exchange == nullptr ? x : exchange->sources(*this, x));
   } else {
-    const Tensor& x = tape.value(own);
-    rows = tape.record_sources(own, exchange == nullptr ? x : exchange->sources(*this, x, tape.is_constant(own)));
+    // An exchange deals in the tape's dtype, but for constants, which are features.
+    const bool constant = tape.is_constant(own);
+    const Tensor& x = exchange == nullptr || constant ? tape.kept(own) : tape.value(own);
+    rows = tape.record_sources(own, exchange == nullptr ? x : exchange->sources(*this, x, constant));
   }
   check_num_sources(tape.rows(rows));
   rows = apply(tape, rows, transform, source_ids());

@@ -1,7 +1,9 @@
 #include "laminar/core/dense.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,13 +22,34 @@ void check(bool fits, std::string_view op, Index x_rows, Index x_cols, const Ten
     throw Error(fmt::format("[{}] shapes do not fit: [{}, {}] with [{}, {}] into [{}, {}]", op, x_rows, x_cols,
                             w.rows(), w.cols(), y.rows(), y.cols()));
   }
-  if (w.dtype() != y.dtype()) throw Error(fmt::format("[{}] operands of different precision", op));
+}
+
+/// Rows and their product are numbers of w's dtype, or kept in bfloat16 where that is float32; a bfloat16 product only
+/// of bfloat16 rows.
+void check_dtypes(std::string_view op, const Tensor& x, const Tensor& w, const Tensor& y) {
+  const bool fits = computed(x.dtype()) == w.dtype() && computed(y.dtype()) == w.dtype() &&
+                    (y.dtype() == w.dtype() || x.dtype() == y.dtype());
+  if (!fits) {
+    throw Error(fmt::format("[{}] operands of different precision: {} with {} into {}", op, name_of(x.dtype()),
+                            name_of(w.dtype()), name_of(y.dtype())));
+  }
 }
 
 /// Rows a task: enough for the library to pack its operands well, few enough to share them out.
 Index panel_rows(Index n, Index width) {
   const Index wanted = std::clamp<Index>((1 << 18) / std::max<Index>(width, 1), 128, 2048) / 64 * 64;
   return std::min(std::max<Index>(n, 1), wanted);
+}
+
+/// bias [n] to each of `rows` rows; null: nothing.
+template <class T>
+void add_to_rows(T* c, const T* bias, Index rows, Index n) {
+  if (bias == nullptr) return;
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index r = 0; r < rows; ++r) {
+      for (Index i = 0; i < n; ++i) c[r * n + i] += bias[i];
+    }
+  });
 }
 
 /// bias: null, or [1, n] to be added to every row.
@@ -41,21 +64,116 @@ void multiply_panels(const GemmShape& base, const Tensor& x, const Tensor& w, co
     GemmShape shape = base;
     shape.m = end - begin;
     gemm(shape, a + begin * base.k, b, c + begin * n, accumulate);
-    if (bias == nullptr) return;
-    run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
-      for (Index r = begin; r < end; ++r) {
-        for (Index i = 0; i < n; ++i) c[r * n + i] += bias[i];
-      }
-    });
+    add_to_rows(c + begin * n, bias, shape.m, n);
   });
+}
+
+void widen(const Bfloat16* from, Index count, float* to) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index i = 0; i < count; ++i) to[i] = from[i];
+  });
+}
+
+/// `count` floats of this thread's own, until it asks again with the same `slot`: for a task's panel, which stays in
+/// the cache.
+float* scratch(std::size_t slot, Index count) {
+  thread_local std::array<Tensor, 2> kept;
+  Tensor& t = kept[slot];
+  if (!t || t.size() < count) t = Tensor(1, count, DType::kFloat32);
+  return t.data<float>();
+}
+
+/// c = panel, + bias in every row, + c if `accumulate`, rounded once.
+void put(const float* panel, const float* bias, Index rows, Index n, Bfloat16* c, bool accumulate) {
+  run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+    for (Index r = 0; r < rows; ++r) {
+      for (Index i = 0; i < n; ++i) {
+        const float v = panel[r * n + i] + (bias != nullptr ? bias[i] : 0.0F);
+        c[r * n + i] = Bfloat16(accumulate ? v + c[r * n + i] : v);
+      }
+    }
+  });
+}
+
+/// multiply_panels() of bfloat16 rows: a processor with AMX multiplies them as they are, with w rounded once; any other
+/// one a widened panel in float32. y is float32 or bfloat16.
+void multiply_kept_panels(const GemmShape& base, const Tensor& x, const Tensor& w, const float* bias, Tensor& y,
+                          bool accumulate) {
+  const bool fast = has_fast_bfloat16_gemm();
+  const Tensor rounded = fast ? w.to(DType::kBfloat16) : Tensor();
+  const auto* const a = x.data<Bfloat16>();
+  const auto* const b = w.data<float>();
+  const Index k = base.k;
+  const Index n = base.n;
+  const bool wide = y.dtype() == DType::kFloat32;
+  parallel_for(x.rows(), panel_rows(x.rows(), k + n), [&](Index begin, Index end) {
+    GemmShape shape = base;
+    shape.m = end - begin;
+    float* const c = wide ? y.data<float>() + begin * n : scratch(1, shape.m * n);
+    if (fast) {
+      gemm(shape, a + begin * k, rounded.data<Bfloat16>(), c, wide && accumulate);
+    } else {
+      float* const left = scratch(0, shape.m * k);
+      widen(a + begin * k, shape.m * k, left);
+      gemm(shape, left, b, c, wide && accumulate);
+    }
+    if (wide) {
+      add_to_rows(c, bias, shape.m, n);
+    } else {
+      put(c, bias, shape.m, n, y.data<Bfloat16>() + begin * n, accumulate);
+    }
+  });
+}
+
+/// y = op(x, w), bias null or [1, n].
+void multiply_any(const GemmShape& shape, const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& y,
+                  bool accumulate) {
+  if (x.dtype() == DType::kBfloat16) {
+    multiply_kept_panels(shape, x, w, bias != nullptr ? bias->data<float>() : nullptr, y, accumulate);
+    return;
+  }
+  dispatch(x.dtype(), [&]<class T>(T) {
+    multiply_panels<T>(shape, x, w, bias != nullptr ? bias->data<T>() : nullptr, y, accumulate);
+  });
+}
+
+/// sum [k, m] = x^T g of rows [begin, end).
+template <class T>
+void multiply_rows(const Tensor& x, const Tensor& g, Index begin, Index end, T* sum) {
+  const Index k = x.cols();
+  const Index m = g.cols();
+  gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, x.data<T>() + begin * k, g.data<T>() + begin * m, sum,
+       false);
+}
+
+/// The same of bfloat16 rows, as in multiply_kept_panels().
+void multiply_kept_rows(const Tensor& x, const Tensor& g, Index begin, Index end, float* sum) {
+  const Index k = x.cols();
+  const Index m = g.cols();
+  const auto* const left = x.data<Bfloat16>();
+  const auto* const right = g.data<Bfloat16>();
+  if (has_fast_bfloat16_gemm()) {
+    gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, left + begin * k, right + begin * m, sum, false);
+    return;
+  }
+  const Index step = panel_rows(x.rows(), k + m);
+  for (Index first = begin; first < end; first += step) {
+    const Index rows = std::min(step, end - first);
+    float* const wide_left = scratch(0, rows * k);
+    float* const wide_right = scratch(1, rows * m);
+    widen(left + first * k, rows * k, wide_left);
+    widen(right + first * m, rows * m, wide_right);
+    gemm({.transpose_a = true, .m = k, .n = m, .k = rows}, wide_left, wide_right, sum, first > begin);
+  }
 }
 
 /// b: null, or [1, m] that grows by the sum of g's rows.
 void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, MemoryPool& pool) {
   check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows() && x.dtype() == g.dtype(),
         "add_outer_product", x.rows(), x.cols(), g, w);
+  check_dtypes("add_outer_product", x, w, w);
   if (b != nullptr) {
-    check(b->rows() == 1 && b->cols() == g.cols() && b->dtype() == g.dtype(), "add_outer_product", g.rows(), g.cols(),
+    check(b->rows() == 1 && b->cols() == g.cols() && b->dtype() == w.dtype(), "add_outer_product", g.rows(), g.cols(),
           g, *b);
   }
   const Index n = x.rows();
@@ -64,18 +182,22 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
   // At most 32 partial sums, so that their memory stays small beside the rows'.
   const Index grain = std::max<Index>(panel_rows(n, x.cols() + g.cols()), (n + 31) / 32);
   const Index panels = (n + grain - 1) / grain;
-  dispatch(x.dtype(), [&]<class T>(T) {
+  dispatch_kept(x.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const Index k = x.cols();
     const Index m = g.cols();
     // Of each panel, x^T g and below it the sum of g's rows.
     const Index size = (k + (b != nullptr ? 1 : 0)) * m;
-    Tensor partial(panels, size, x.dtype(), &pool, MemoryPurpose::kWorkspace);
-    T* sums = partial.data<T>();
-    const T* left = x.data<T>();
+    Tensor partial(panels, size, w.dtype(), &pool, MemoryPurpose::kWorkspace);
+    C* sums = partial.data<C>();
     const T* right = g.data<T>();
     parallel_for(n, grain, [&](Index begin, Index end) {
-      T* sum = sums + begin / grain * size;
-      gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, left + begin * k, right + begin * m, sum, false);
+      C* sum = sums + begin / grain * size;
+      if constexpr (std::is_same_v<T, C>) {
+        multiply_rows<T>(x, g, begin, end, sum);
+      } else {
+        multiply_kept_rows(x, g, begin, end, sum);
+      }
       if (b == nullptr) return;
       run_vectorised([=, column_sums = sum + k * m]() LAMINAR_INLINE_LAMBDA {
         for (Index c = 0; c < m; ++c) column_sums[c] = 0;
@@ -84,14 +206,14 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
         }
       });
     });
-    T* out = w.data<T>();
+    C* out = w.data<C>();
     parallel_for(k * m, 1 << 12, [&](Index begin, Index end) {
       for (Index p = 0; p < panels; ++p) {
         for (Index i = begin; i < end; ++i) out[i] += sums[p * size + i];
       }
     });
     if (b == nullptr) return;
-    T* of_columns = b->data<T>();
+    C* of_columns = b->data<C>();
     for (Index p = 0; p < panels; ++p) {
       for (Index c = 0; c < m; ++c) of_columns[c] += sums[p * size + k * m + c];
     }
@@ -101,28 +223,29 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
 }  // namespace
 
 void multiply(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
-  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply",
-        x.rows(), x.cols(), w, y);
+  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply", x.rows(), x.cols(), w, y);
+  check_dtypes("multiply", x, w, y);
   const GemmShape shape{.m = x.rows(), .n = w.cols(), .k = w.rows()};
   const WorkScope scope(dense_work("x W", x.dtype(), shape));
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
+  multiply_any(shape, x, w, nullptr, y, accumulate);
 }
 
 void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accumulate) {
-  check(x.cols() == w.cols() && w.rows() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(),
-        "multiply_transposed", x.rows(), x.cols(), w, y);
+  check(x.cols() == w.cols() && w.rows() == y.cols() && x.rows() == y.rows(), "multiply_transposed", x.rows(), x.cols(),
+        w, y);
+  check_dtypes("multiply_transposed", x, w, y);
   const GemmShape shape{.transpose_b = true, .m = x.rows(), .n = w.rows(), .k = w.cols()};
   const WorkScope scope(dense_work("dy W^T", x.dtype(), shape));
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, nullptr, y, accumulate); });
+  multiply_any(shape, x, w, nullptr, y, accumulate);
 }
 
 void multiply_add(const Tensor& x, const Tensor& w, const Tensor& b, Tensor& y, bool accumulate) {
-  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows() && x.dtype() == y.dtype(), "multiply_add",
-        x.rows(), x.cols(), w, y);
-  check(b.rows() == 1 && b.cols() == y.cols() && b.dtype() == y.dtype(), "multiply_add", x.rows(), x.cols(), b, y);
+  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply_add", x.rows(), x.cols(), w, y);
+  check_dtypes("multiply_add", x, w, y);
+  check(b.rows() == 1 && b.cols() == y.cols() && b.dtype() == w.dtype(), "multiply_add", x.rows(), x.cols(), b, y);
   const GemmShape shape{.m = x.rows(), .n = w.cols(), .k = w.rows()};
   const WorkScope scope(dense_work("x W + b", x.dtype(), shape));
-  dispatch(x.dtype(), [&]<class T>(T) { multiply_panels<T>(shape, x, w, b.data<T>(), y, accumulate); });
+  multiply_any(shape, x, w, &b, y, accumulate);
 }
 
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& pool) {
@@ -135,6 +258,7 @@ void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, M
 
 void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate) {
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply", x.rows(), x.cols(), w, y);
+  if (w.dtype() != y.dtype()) throw Error("[multiply] operands of different precision");
   const Index d = w.cols();
   const WorkScope scope(
       gather_work(WorkKind::kSum, "sparse x W", w.dtype(), {x.offsets(), x.columns(), x.cols(), d}, d));
@@ -154,6 +278,7 @@ void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate
 void add_outer_product(const SparseMatrix& x, const Tensor& g, Tensor& w) {
   check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows(), "add_outer_product", x.rows(), x.cols(),
         g, w);
+  if (g.dtype() != w.dtype()) throw Error("[add_outer_product] operands of different precision");
   const Index d = g.cols();
   const WorkScope scope(gather_work(WorkKind::kSum, "sparse x^T dy", g.dtype(),
                                     {x.transposed_offsets(), x.transposed_rows(), x.rows(), d}, d));

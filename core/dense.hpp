@@ -5,7 +5,8 @@
 #include "laminar/core/tensor.hpp"
 
 /// Dense products of tall matrices [rows, k] with small ones: the one function behind which Eigen and oneDNN stand.
-/// Rows are cut in panels by shape alone, each panel one task and each task one single-threaded library call.
+/// Rows are cut in panels by shape alone, each panel one task and each task one single-threaded library call. Rows x
+/// and g may be bfloat16 beside float32 weights; then y may be either. Sums are float32.
 namespace laminar::core {
 
 /// y = x w (+ y if `accumulate`). x [n, k], w [k, m], y [n, m]. Throws Error on shapes or dtypes that don't fit.

@@ -22,10 +22,11 @@ LAMINAR_INLINE T lane_sum(Index d, const Term& term) {
   return lanes[0];
 }
 
-/// <a, b> over d columns.
-template <class T>
-LAMINAR_INLINE T dot(const T* a, const T* b, Index d) {
-  return lane_sum<T>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return a[c] * b[c]; });
+/// <a, b> over d columns, in Computed<A>.
+template <class A, class B>
+LAMINAR_INLINE Computed<A> dot(const A* a, const B* b, Index d) {
+  using C = Computed<A>;
+  return lane_sum<C>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return C(a[c]) * C(b[c]); });
 }
 
 }  // namespace laminar::core

@@ -27,37 +27,38 @@ std::uint32_t bits_at(RandomKey key, VertexId id, Index c) {
   return (block[static_cast<std::size_t>(half / 2)] >> (16 * (half % 2))) & 0xffffU;
 }
 
-/// y (+)= x * factor for `count` elements, where the upper or lower half of their words reaches the threshold, else x *
-/// 0: no branch, which would be mispredicted half of the time.
-template <class T>
-LAMINAR_INLINE void mask_lanes(const T* x, T* y, Index count, const std::uint32_t* words, std::uint32_t shift,
-                               std::uint32_t threshold, T factor, bool accumulate) {
-  T mask[kLanes];
+/// `factor` for each of a group's columns whose bits reach the threshold, else 0: no branch, which would be
+/// mispredicted half of the time.
+template <class C>
+LAMINAR_INLINE void masks_of_group(const PhiloxWords& words, std::uint32_t threshold, C factor, C* mask) {
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    C* const low = mask + w * 2 * kLanes;
 #pragma GCC unroll 1
-  for (int i = 0; i < kLanes; ++i) mask[i] = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : T(0);
-  if (count == kLanes && !accumulate) {
+    for (int i = 0; i < kLanes; ++i) low[i] = (words[w][i] & 0xffffU) >= threshold ? factor : C(0);
 #pragma GCC unroll 1
-    for (int i = 0; i < kLanes; ++i) y[i] = mask[i] * x[i];
-  } else if (count == kLanes) {
-#pragma GCC unroll 1
-    for (int i = 0; i < kLanes; ++i) y[i] += mask[i] * x[i];
-  } else {
-    for (Index i = 0; i < count; ++i) y[i] = (accumulate ? y[i] : T(0)) + mask[i] * x[i];
+    for (int i = 0; i < kLanes; ++i) low[kLanes + i] = (words[w][i] >> 16) >= threshold ? factor : C(0);
   }
 }
 
-/// Masks one row.
+/// Masks one row: y (+)= mask x.
 template <class T>
 LAMINAR_INLINE void mask_row(const T* x, T* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
-                             T factor, bool accumulate) {
+                             Computed<T> factor, bool accumulate) {
+  using C = Computed<T>;
   PhiloxWords words;
+  C mask[kGroup];
   for (Index group = 0; group < d; group += kGroup) {
     philox_lanes(key, id, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
-    for (Index half = 0; half < kLanes && group + half * kLanes < d; ++half) {
-      const Index first = group + half * kLanes;
-      mask_lanes(x + first, y + first, std::min<Index>(kLanes, d - first),
-                 words[static_cast<std::size_t>(half / 2)].data(), half % 2 == 0 ? 0 : 16, threshold, factor,
-                 accumulate);
+    masks_of_group(words, threshold, factor, mask);
+    const T* const in = x + group;
+    T* const out = y + group;
+    if (d - group >= kGroup && !accumulate) {
+      LAMINAR_LANES
+      for (Index i = 0; i < kGroup; ++i) out[i] = static_cast<T>(mask[i] * C(in[i]));
+    } else {
+      const Index count = std::min(kGroup, d - group);
+      LAMINAR_LANES
+      for (Index i = 0; i < count; ++i) out[i] = static_cast<T>((accumulate ? C(out[i]) : C(0)) + mask[i] * C(in[i]));
     }
   }
 }
@@ -70,7 +71,7 @@ void apply_mask(const Tensor& x, Tensor& y, RandomKey key, const DropoutRate& ra
   const Index d = x.cols();
   const T* in = x.data<T>();
   T* out = y.data<T>();
-  const T factor = static_cast<T>(rate.scale);
+  const auto factor = static_cast<Computed<T>>(rate.scale);
   const std::uint32_t threshold = rate.threshold;
   parallel_for_vectorised(x.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
     for (Index r = begin; r < end; ++r) {
@@ -84,8 +85,8 @@ class DropoutNode final : public Node {
   DropoutNode(Var x, RandomKey key, DropoutRate rate, std::span<const VertexId> ids)
       : x_(x), key_(key), rate_(rate), ids_(ids) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink sink = tape.sink(x_);
-    dispatch(dy.dtype(), [&]<class T>(T) { apply_mask<T>(dy, sink.tensor, key_, rate_, ids_, sink.accumulate); });
+    GradientSink sink = tape.sink(x_, dy.dtype());
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { apply_mask<T>(dy, sink.tensor, key_, rate_, ids_, sink.accumulate); });
   }
 
  private:
@@ -119,9 +120,9 @@ Var dropout_with_key(Tape& tape, Var x, double rate, std::span<const VertexId> r
   }
   if (!tape.context().training || !checked.active()) return x;
   if (tape.is_sparse(x)) return tape.record(thin(tape.sparse(x), key, checked, row_ids, *tape.context().pool));
-  const Tensor in = tape.value(x);
-  Tensor y = tape.allocate(in.rows(), in.cols());
-  dispatch(y.dtype(), [&]<class T>(T) { apply_mask<T>(in, y, key, checked, row_ids, false); });
+  const Tensor in = tape.kept(x);
+  Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  dispatch_kept(y.dtype(), [&]<class T>(T) { apply_mask<T>(in, y, key, checked, row_ids, false); });
   return tape.record(std::move(y), std::make_unique<DropoutNode>(x, key, checked, row_ids), {x});
 }
 

@@ -35,14 +35,17 @@ class CombineNode final : public Node {
   static void pass(Tape& tape, const Tensor& dy, double factor, Var to) {
     if (!tape.needs_gradient(to)) return;
     if (factor == 1) return tape.add_gradient(to, dy);
-    GradientSink sink = tape.sink(to);
+    GradientSink sink = tape.sink(to, dy.dtype());
     const WorkScope scope(pass_work(WorkKind::kElementwise, "combination, backward", dy, sink.accumulate ? 3 : 2));
-    dispatch(dy.dtype(), [&]<class T>(T) {
+    dispatch_kept(dy.dtype(), [&]<class T>(T) {
+      using C = Computed<T>;
       const T* g = dy.data<T>();
       T* out = sink.tensor.data<T>();
-      const T f = static_cast<T>(factor);
+      const C f = static_cast<C>(factor);
       const bool adds = sink.accumulate;
-      for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = adds ? out[i] + f * g[i] : f * g[i]; });
+      for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+        out[i] = static_cast<T>(adds ? C(out[i]) + f * C(g[i]) : f * C(g[i]));
+      });
     });
   }
   double a_, b_;
@@ -143,17 +146,18 @@ class ActivationNode final : public Node {
  public:
   ActivationNode(Activation f, Var x, Tensor saved) : f_(f), x_(x), saved_(std::move(saved)) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink sink = tape.sink(x_);
+    GradientSink sink = tape.sink(x_, dy.dtype());
     const WorkScope scope(pass_work(WorkKind::kElementwise, "activation, backward", dy, sink.accumulate ? 4 : 3));
-    dispatch(dy.dtype(), [&]<class T>(T) {
+    dispatch_kept(dy.dtype(), [&]<class T>(T) {
+      using C = Computed<T>;
       const T* g = dy.data<T>();
       const T* saved = saved_.data<T>();
       T* out = sink.tensor.data<T>();
       with_constant(f_, [&](auto f) {
         const bool adds = sink.accumulate;
         for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
-          const T v = g[i] * activation_slope<T>(decltype(f)::value, saved[i]);
-          out[i] = adds ? out[i] + v : v;
+          const C v = C(g[i]) * activation_slope<C>(decltype(f)::value, saved[i]);
+          out[i] = static_cast<T>(adds ? C(out[i]) + v : v);
         });
       });
     });
@@ -169,32 +173,38 @@ class ActivationNode final : public Node {
 
 Var add_onto(Tape& tape, Var onto, Var x) {
   if (onto.id == x.id) return add(tape, onto, x);
-  const Tensor right = tape.value(x);
-  check_same_shape("add_onto", tape.value(onto), right);
+  if (tape.kept_dtype(onto) != tape.kept_dtype(x)) return add(tape, onto, x);
+  const Tensor right = tape.kept(x);
+  check_same_shape("add_onto", tape.kept(onto), right);
   const WorkScope scope(pass_work(WorkKind::kElementwise, "combination in place", right, 3));
   Tensor left = tape.take(onto);
   if (!left.is_unique()) left = left.clone(tape.context().pool.get());
-  dispatch(left.dtype(), [&]<class T>(T) {
+  dispatch_kept(left.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* q = right.data<T>();
     T* out = left.data<T>();
-    for_each_element(left.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] += q[i]; });
+    for_each_element(left.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(C(out[i]) + C(q[i])); });
   });
   return tape.record(std::move(left), std::make_unique<CombineNode>(1, onto, 1, x), {onto, x});
 }
 
 Var combine(Tape& tape, double a, Var x, double b, Var z) {
-  const Tensor& left = tape.value(x);
-  const Tensor& right = tape.value(z);
+  // Two that are kept alike give a third.
+  const bool alike = tape.kept_dtype(x) == tape.kept_dtype(z);
+  const Tensor left = alike ? tape.kept(x) : tape.value(x);
+  const Tensor right = alike ? tape.kept(z) : tape.value(z);
   check_same_shape("combine", left, right);
   const WorkScope scope(pass_work(WorkKind::kElementwise, "combination", left, 3));
-  Tensor y = tape.allocate(left.rows(), left.cols());
-  dispatch(y.dtype(), [&]<class T>(T) {
+  Tensor y = tape.allocate_as(left.dtype(), left.rows(), left.cols());
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* p = left.data<T>();
     const T* q = right.data<T>();
     T* out = y.data<T>();
-    const T s = static_cast<T>(a);
-    const T t = static_cast<T>(b);
-    for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = s * p[i] + t * q[i]; });
+    const C s = static_cast<C>(a);
+    const C t = static_cast<C>(b);
+    for_each_element(y.size(),
+                     [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(s * C(p[i]) + t * C(q[i])); });
   });
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, b, z), {x, z});
 }
@@ -217,14 +227,15 @@ Var maximum(Tape& tape, Var x, Var z) {
 }
 
 Var scale(Tape& tape, double a, Var x) {
-  const Tensor& in = tape.value(x);
+  const Tensor in = tape.kept(x);
   const WorkScope scope(pass_work(WorkKind::kElementwise, "multiple", in, 2));
-  Tensor y = tape.allocate(in.rows(), in.cols());
-  dispatch(y.dtype(), [&]<class T>(T) {
+  Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* p = in.data<T>();
     T* out = y.data<T>();
-    const T s = static_cast<T>(a);
-    for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = s * p[i]; });
+    const C s = static_cast<C>(a);
+    for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(s * C(p[i])); });
   });
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, 0, Var{}), {x});
 }
@@ -240,15 +251,17 @@ Activation activation_from_name(std::string_view name) {
 
 Var activate(Tape& tape, Var x, Activation activation) {
   if (activation == Activation::kNone) return x;
-  const Tensor in = tape.value(x);
+  const Tensor in = tape.kept(x);
   const WorkScope scope(pass_work(WorkKind::kElementwise, "activation", in, 2));
-  Tensor y = tape.allocate(in.rows(), in.cols());
-  dispatch(y.dtype(), [&]<class T>(T) {
+  Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* p = in.data<T>();
     T* out = y.data<T>();
     with_constant(activation, [&](auto f) {
-      for_each_element(y.size(),
-                       [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = activation_value<T>(decltype(f)::value, p[i]); });
+      for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+        out[i] = static_cast<T>(activation_value<C>(decltype(f)::value, p[i]));
+      });
     });
   });
   Tensor saved = activation == Activation::kGelu ? in : y;

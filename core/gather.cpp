@@ -7,26 +7,27 @@ namespace {
 
 /// A tile of columns, whose sums stay in registers over all entries of the row.
 template <class T, Index kTile>
-LAMINAR_INLINE void gather_tile(T* y, const T* x, Index stride, const RowIndices& indices, const T* weights,
+LAMINAR_INLINE void gather_tile(T* y, const T* x, Index stride, const RowIndices& indices, const Computed<T>* weights,
                                 bool accumulate) {
-  T sum[kTile];
-  for (Index c = 0; c < kTile; ++c) sum[c] = accumulate ? y[c] : T(0);
+  using C = Computed<T>;
+  C sum[kTile];
+  for (Index c = 0; c < kTile; ++c) sum[c] = accumulate ? C(y[c]) : C(0);
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, kTile, stride, indices, e);
     const T* row = x + indices[e] * stride;
     if (weights != nullptr) {
-      const T w = weights[e];
-      for (Index c = 0; c < kTile; ++c) sum[c] += w * row[c];
+      const C w = weights[e];
+      for (Index c = 0; c < kTile; ++c) sum[c] += w * C(row[c]);
     } else {
-      for (Index c = 0; c < kTile; ++c) sum[c] += row[c];
+      for (Index c = 0; c < kTile; ++c) sum[c] += C(row[c]);
     }
   }
-  for (Index c = 0; c < kTile; ++c) y[c] = sum[c];
+  for (Index c = 0; c < kTile; ++c) y[c] = T(sum[c]);
 }
 
 template <class T>
-LAMINAR_INLINE void gather_row_any(T* y, const T* x, Index d, Index stride, const RowIndices& indices, const T* weights,
-                                   bool accumulate) {
+LAMINAR_INLINE void gather_row_any(T* y, const T* x, Index d, Index stride, const RowIndices& indices,
+                                   const Computed<T>* weights, bool accumulate) {
   Index c = 0;
   for (; c + 64 <= d; c += 64) gather_tile<T, 64>(y + c, x + c, stride, indices, weights, accumulate);
   for (; c + 16 <= d; c += 16) gather_tile<T, 16>(y + c, x + c, stride, indices, weights, accumulate);
@@ -55,6 +56,12 @@ void gather_row(float* y, const float* x, Index d, Index stride, const std::int3
 LAMINAR_MULTIVERSION
 void gather_row(double* y, const double* x, Index d, Index stride, const std::int32_t* first, Index count,
                 Index following, const double* weights, bool accumulate) {
+  gather_row_any(y, x, d, stride, {first, count, following}, weights, accumulate);
+}
+
+LAMINAR_MULTIVERSION
+void gather_row(Bfloat16* y, const Bfloat16* x, Index d, Index stride, const std::int32_t* first, Index count,
+                Index following, const float* weights, bool accumulate) {
   gather_row_any(y, x, d, stride, {first, count, following}, weights, accumulate);
 }
 

@@ -44,6 +44,8 @@ void gather_row(float* y, const float* x, Index d, Index stride, const std::int3
                 Index following, const float* weights, bool accumulate);
 void gather_row(double* y, const double* x, Index d, Index stride, const std::int32_t* first, Index count,
                 Index following, const double* weights, bool accumulate);
+void gather_row(Bfloat16* y, const Bfloat16* x, Index d, Index stride, const std::int32_t* first, Index count,
+                Index following, const float* weights, bool accumulate);
 void gather_dots(float* out, const float* y, const float* x, Index d, Index stride, const std::int32_t* first,
                  Index count, Index following);
 void gather_dots(double* out, const double* y, const double* x, Index d, Index stride, const std::int32_t* first,
@@ -51,13 +53,16 @@ void gather_dots(double* out, const double* y, const double* x, Index d, Index s
 }  // namespace detail
 
 /// y[0..d) (+)= sum over e of weights[e] * x[indices[e] * stride ..]; weights null = all 1. Entries are added in order,
-/// all columns alike, so the result does not depend on the instruction set. T is float or double.
+/// all columns alike, so the result does not depend on the instruction set. T is float, double, or Bfloat16, which is
+/// added up in float and rounded once.
 template <class T>
-void gather_row(T* y, const T* x, Index d, Index stride, const RowIndices& indices, const T* weights, bool accumulate) {
+void gather_row(T* y, const T* x, Index d, Index stride, const RowIndices& indices, const Computed<T>* weights,
+                bool accumulate) {
   detail::gather_row(y, x, d, stride, indices.first, indices.count, indices.following, weights, accumulate);
 }
 
-/// out[e] = sum over c in [0, d) of y[c] * x[indices[e] * stride + c], in a fixed order of addition. T likewise.
+/// out[e] = sum over c in [0, d) of y[c] * x[indices[e] * stride + c], in a fixed order of addition. T is float
+/// or double.
 template <class T>
 void gather_dots(T* out, const T* y, const T* x, Index d, Index stride, const RowIndices& indices) {
   detail::gather_dots(out, y, x, d, stride, indices.first, indices.count, indices.following);

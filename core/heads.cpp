@@ -71,19 +71,26 @@ Var mean_heads(Tape& tape, Var x, Index heads) {
 }
 
 Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool, MemoryPurpose purpose) {
-  Tensor dots(a.rows(), heads, a.dtype(), pool, purpose);
-  dispatch(a.dtype(), [&]<class T>(T) {
-    const T* p = a.data<T>();
-    const T* q = b.data<T>();
-    T* out = dots.data<T>();
+  Tensor dots(a.rows(), heads, computed(a.dtype()), pool, purpose);
+  dispatch_kept(a.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
+    C* out = dots.data<C>();
     const Index d = a.cols();
     const Index w = d / heads;
     const Index stride = b.rows() == 1 ? 0 : d;
-    parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-      for (Index i = begin; i < end; ++i) {
-        for (Index h = 0; h < heads; ++h) out[i * heads + h] = dot(p + i * d + h * w, q + i * stride + h * w, w);
-      }
-    });
+    const T* p = a.data<T>();
+    const auto run = [&](const auto* q) {
+      parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+        for (Index i = begin; i < end; ++i) {
+          for (Index h = 0; h < heads; ++h) out[i * heads + h] = dot(p + i * d + h * w, q + i * stride + h * w, w);
+        }
+      });
+    };
+    if (b.dtype() == a.dtype()) {
+      run(b.data<T>());
+    } else {
+      run(b.data<C>());
+    }
   });
   return dots;
 }

@@ -26,53 +26,54 @@ class LayerNormNode final : public Node {
   void backward(Tape& tape, const Tensor& dy) override {
     const WorkScope scope(
         pass_work(WorkKind::kElementwise, "layer norm, backward", dy, tape.needs_gradient(x_) ? 3 : 2));
-    dispatch(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { run<T>(tape, dy); });
   }
 
  private:
   // With u = (x - mean) r and q = gain dy: dx = r (q - mean(q) - u mean(q u)), dgain = sum dy u, dshift = sum dy.
   template <class T>
   void run(Tape& tape, const Tensor& dy) {
+    using C = Computed<T>;
     const Index n = dy.rows();
     const Index d = dy.cols();
-    GradientSink dx = tape.needs_gradient(x_) ? tape.sink(x_) : GradientSink{};
+    GradientSink dx = tape.needs_gradient(x_) ? tape.sink(x_, dy.dtype()) : GradientSink{};
     const T* x = input_.data<T>();
-    const T* stats = statistics_.data<T>();
-    const T* gain = gain_value_.data<T>();
+    const C* stats = statistics_.data<C>();
+    const C* gain = gain_value_.data<C>();
     const T* g = dy.data<T>();
     T* out = dx.tensor ? dx.tensor.data<T>() : nullptr;
     const bool adds = dx.accumulate;
-    T* gain_gradient = tape.sink(gain_).tensor.data<T>();
-    T* shift_gradient = tape.sink(shift_).tensor.data<T>();
-    sum_panels<T>(
+    C* gain_gradient = tape.sink(gain_).tensor.data<C>();
+    C* shift_gradient = tape.sink(shift_).tensor.data<C>();
+    sum_panels<C>(
         tape.context().pool.get(), n, d, 2 * d,
-        [=](Index begin, Index end, T* dgain) LAMINAR_INLINE_LAMBDA {
-          T* dshift = dgain + d;
+        [=](Index begin, Index end, C* dgain) LAMINAR_INLINE_LAMBDA {
+          C* dshift = dgain + d;
           for (Index i = begin; i < end; ++i) {
-            const T mean = stats[2 * i];
-            const T r = stats[2 * i + 1];
+            const C mean = stats[2 * i];
+            const C r = stats[2 * i + 1];
             const T* xi = x + i * d;
             const T* gi = g + i * d;
             for (Index c = 0; c < d; ++c) {
-              dgain[c] += gi[c] * ((xi[c] - mean) * r);
-              dshift[c] += gi[c];
+              dgain[c] += C(gi[c]) * ((C(xi[c]) - mean) * r);
+              dshift[c] += C(gi[c]);
             }
             if (out == nullptr) continue;
             const auto q_sum = lane_sum<double>(
-                d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(gain[c] * gi[c]); });
+                d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(gain[c] * C(gi[c])); });
             const auto qu_sum = lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
-              return static_cast<double>(gain[c] * gi[c] * ((xi[c] - mean) * r));
+              return static_cast<double>(gain[c] * C(gi[c]) * ((C(xi[c]) - mean) * r));
             });
-            const T q_mean = static_cast<T>(q_sum / static_cast<double>(d));
-            const T qu_mean = static_cast<T>(qu_sum / static_cast<double>(d));
+            const C q_mean = static_cast<C>(q_sum / static_cast<double>(d));
+            const C qu_mean = static_cast<C>(qu_sum / static_cast<double>(d));
             T* row = out + i * d;
             for (Index c = 0; c < d; ++c) {
-              const T v = r * (gain[c] * gi[c] - q_mean - (xi[c] - mean) * r * qu_mean);
-              row[c] = adds ? row[c] + v : v;
+              const C v = r * (gain[c] * C(gi[c]) - q_mean - (C(xi[c]) - mean) * r * qu_mean);
+              row[c] = static_cast<T>(adds ? C(row[c]) + v : v);
             }
           }
         },
-        [=](const T* sum) {
+        [=](const C* sum) {
           for (Index c = 0; c < d; ++c) {
             gain_gradient[c] += sum[c];
             shift_gradient[c] += sum[d + c];
@@ -87,7 +88,7 @@ class LayerNormNode final : public Node {
 }  // namespace
 
 Var layer_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsilon) {
-  const Tensor input = tape.value(x);
+  const Tensor input = tape.kept(x);
   const Index n = input.rows();
   const Index d = input.cols();
   for (const Parameter* p : {&gain, &shift}) {
@@ -97,27 +98,28 @@ Var layer_norm(Tape& tape, Var x, Parameter& gain, Parameter& shift, double epsi
     }
   }
   const WorkScope scope(pass_work(WorkKind::kElementwise, "layer norm", input, 2));
-  Tensor y = tape.allocate(n, d);
+  Tensor y = tape.allocate_as(input.dtype(), n, d);
   Tensor statistics = tape.allocate(n, 2);
-  dispatch(input.dtype(), [&]<class T>(T) {
+  dispatch_kept(input.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* in = input.data<T>();
-    const T* a = gain.value.data<T>();
-    const T* b = shift.value.data<T>();
+    const C* a = gain.value.data<C>();
+    const C* b = shift.value.data<C>();
     T* out = y.data<T>();
-    T* stats = statistics.data<T>();
+    C* stats = statistics.data<C>();
     parallel_for_vectorised(n, row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index i = begin; i < end; ++i) {
         const T* xi = in + i * d;
         const double sum =
-            lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(xi[c]); });
+            lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA { return static_cast<double>(C(xi[c])); });
         const double mean = sum / static_cast<double>(d);
         const double squares = lane_sum<double>(d, [=](Index c) LAMINAR_INLINE_LAMBDA {
-          const double distance = static_cast<double>(xi[c]) - mean;
+          const double distance = static_cast<double>(C(xi[c])) - mean;
           return distance * distance;
         });
-        const T m = static_cast<T>(mean);
-        const T r = static_cast<T>(1 / std::sqrt(squares / static_cast<double>(d) + epsilon));
-        for (Index c = 0; c < d; ++c) out[i * d + c] = a[c] * ((xi[c] - m) * r) + b[c];
+        const C m = static_cast<C>(mean);
+        const C r = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(d) + epsilon));
+        for (Index c = 0; c < d; ++c) out[i * d + c] = static_cast<T>(a[c] * ((C(xi[c]) - m) * r) + b[c]);
         stats[2 * i] = m;
         stats[2 * i + 1] = r;
       }

@@ -15,13 +15,14 @@ namespace {
 
 void add_bias_in_place(Tensor& y, const Tensor& bias) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "bias", y, 2));
-  dispatch(y.dtype(), [&]<class T>(T) {
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     T* out = y.data<T>();
-    const T* b = bias.data<T>();
+    const C* b = bias.data<C>();
     const Index d = y.cols();
     parallel_for_vectorised(y.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index r = begin; r < end; ++r) {
-        for (Index c = 0; c < d; ++c) out[r * d + c] += b[c];
+        for (Index c = 0; c < d; ++c) out[r * d + c] = static_cast<T>(C(out[r * d + c]) + b[c]);
       }
     });
   });
@@ -30,16 +31,22 @@ void add_bias_in_place(Tensor& y, const Tensor& bias) {
 /// bias.gradient += the sum of the rows of dy.
 void add_column_sums(Tape& tape, const Tensor& dy, Tensor sums) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "bias, backward", dy, 1));
-  dispatch(dy.dtype(), [&]<class T>(T) {
+  dispatch_kept(dy.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     const T* g = dy.data<T>();
     const Index d = dy.cols();
-    add_panels(tape.context().pool.get(), dy.rows(), d, d, sums.data<T>(),
-               [=](Index begin, Index end, T* sum) LAMINAR_INLINE_LAMBDA {
+    add_panels(tape.context().pool.get(), dy.rows(), d, d, sums.data<C>(),
+               [=](Index begin, Index end, C* sum) LAMINAR_INLINE_LAMBDA {
                  for (Index r = begin; r < end; ++r) {
-                   for (Index c = 0; c < d; ++c) sum[c] += g[r * d + c];
+                   for (Index c = 0; c < d; ++c) sum[c] += C(g[r * d + c]);
                  }
                });
   });
+}
+
+/// A gradient in the dtype that the other operand of its products has.
+Tensor as(const Tensor& dy, DType dtype, const Tape& tape) {
+  return dy.dtype() == dtype ? dy : dy.to(dtype, tape.context().pool.get(), MemoryPurpose::kGradients);
 }
 
 class LinearNode final : public Node {
@@ -53,9 +60,10 @@ class LinearNode final : public Node {
         sparse_input_(std::move(sparse_input)),
         weight_value_(std::move(weight_value)) {}
 
-  void backward(Tape& tape, const Tensor& dy) override {
-    if (onto_) tape.add_gradient(onto_, dy);
+  void backward(Tape& tape, const Tensor& gradient) override {
+    if (onto_) tape.add_gradient(onto_, gradient);
     Tensor weight_gradient = tape.sink(weight_).tensor;
+    const Tensor dy = as(gradient, sparse_input_ ? weight_gradient.dtype() : input_.dtype(), tape);
     if (sparse_input_) {
       add_outer_product(sparse_input_, dy, weight_gradient);
       if (bias_) add_column_sums(tape, dy, tape.sink(bias_).tensor);
@@ -66,7 +74,7 @@ class LinearNode final : public Node {
       add_outer_product(input_, dy, weight_gradient, *tape.context().pool);
     }
     if (tape.needs_gradient(x_)) {
-      GradientSink dx = tape.sink(x_);
+      GradientSink dx = tape.sink(x_, tape.kept_dtype(x_));
       multiply_transposed(dy, weight_value_, dx.tensor, dx.accumulate);
     }
   }
@@ -84,19 +92,20 @@ class ScaledIdentityNode final : public Node {
       : x_(x), weight_(weight), input_(std::move(input)), matrix_(std::move(matrix)), b_(b) {}
 
   // dW = b x^T dy, dx = dy (a I + b W)^T.
-  void backward(Tape& tape, const Tensor& dy) override {
+  void backward(Tape& tape, const Tensor& gradient) override {
     MemoryPool& pool = *tape.context().pool;
-    Tensor product = Tensor::zeros(matrix_.rows(), matrix_.cols(), dy.dtype(), &pool, MemoryPurpose::kWorkspace);
+    const Tensor dy = as(gradient, input_.dtype(), tape);
+    Tensor product = Tensor::zeros(matrix_.rows(), matrix_.cols(), matrix_.dtype(), &pool, MemoryPurpose::kWorkspace);
     add_outer_product(input_, dy, product, pool);
     Tensor weight_gradient = tape.sink(weight_).tensor;
-    dispatch(dy.dtype(), [&]<class T>(T) {
+    dispatch(product.dtype(), [&]<class T>(T) {
       const T* p = product.data<T>();
       T* out = weight_gradient.data<T>();
       const T factor = static_cast<T>(b_);
       for_each_element(product.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] += factor * p[i]; });
     });
     if (!tape.needs_gradient(x_)) return;
-    GradientSink dx = tape.sink(x_);
+    GradientSink dx = tape.sink(x_, tape.kept_dtype(x_));
     multiply_transposed(dy, matrix_, dx.tensor, dx.accumulate);
   }
 
@@ -137,7 +146,13 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
     if (onto) y = add_onto(tape, onto, y);
     return bias != nullptr ? add_bias(tape, y, *bias) : y;
   }
-  Tensor y = onto ? tape.take(onto) : tape.allocate(tape.rows(x), weight.value.cols());
+  // Onto rows that are kept in another way than this product's, it is added afterwards.
+  const DType dtype = tape.result_dtype();
+  if (onto && tape.kept_dtype(onto) != dtype) return add(tape, onto, product(tape, Var{}, x, weight, bias));
+  // Sparse rows are float32, and so is what they are added up in.
+  const DType computed_as = tape.is_sparse(x) ? tape.context().dtype : dtype;
+  Tensor y =
+      onto ? as(tape.take(onto), computed_as, tape) : tape.allocate_as(computed_as, tape.rows(x), weight.value.cols());
   if (onto && !y.is_unique()) y = y.clone(tape.context().pool.get());
   const bool adds = static_cast<bool>(onto);
   const Var w = tape.parameter(weight);
@@ -148,8 +163,9 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
     sparse_input = tape.sparse(x);
     multiply(sparse_input, weight.value, y, adds);
     if (bias != nullptr) add_bias_in_place(y, bias->value);
+    y = as(y, dtype, tape);
   } else {
-    input = tape.value(x);
+    input = tape.narrowed(x);
     if (bias != nullptr) {
       multiply_add(input, weight.value, bias->value, y, adds);
     } else {
@@ -181,7 +197,7 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
         fmt::format("[scaled_identity_linear] rows of width {} meet weight '{}' [{}, {}], expected a square one",
                     tape.cols(x), weight.name, w.rows(), w.cols()));
   }
-  const Tensor input = tape.value(x);
+  const Tensor input = tape.narrowed(x);
   Tensor matrix = tape.allocate(w.rows(), w.cols());
   dispatch(w.dtype(), [&]<class T>(T) {
     const T* p = w.data<T>();
@@ -192,7 +208,7 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
       }
     }
   });
-  Tensor y = tape.allocate(input.rows(), w.cols());
+  Tensor y = tape.allocate_as(tape.result_dtype(), input.rows(), w.cols());
   multiply(input, matrix, y);
   const Var v = tape.parameter(weight);
   return tape.record(std::move(y), std::make_unique<ScaledIdentityNode>(x, v, input, std::move(matrix), b), {x, v});
@@ -200,7 +216,7 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
 
 Var add_bias(Tape& tape, Var x, Parameter& bias) {
   check_bias(bias, tape.cols(x));
-  Tensor y = tape.value(x).clone(tape.context().pool.get());
+  Tensor y = tape.kept(x).clone(tape.context().pool.get());
   add_bias_in_place(y, bias.value);
   const Var b = tape.parameter(bias);
   return tape.record(std::move(y), std::make_unique<AddBiasNode>(x, b), {x, b});

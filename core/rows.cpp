@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
@@ -17,15 +17,14 @@ class SliceRowsNode final : public Node {
  public:
   SliceRowsNode(Var x, Index begin) : x_(x), begin_(begin) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink sink = tape.sink(x_);
+    GradientSink sink = tape.sink(x_, dy.dtype());
     if (!sink.accumulate) sink.tensor.fill(0);
     Tensor part = sink.tensor.slice_rows(begin_, begin_ + dy.rows());
-    dispatch(dy.dtype(), [&]<class T>(T) {
+    dispatch_kept(dy.dtype(), [&]<class T>(T) {
+      using C = Computed<T>;
       const T* g = dy.data<T>();
       T* out = part.data<T>();
-      parallel_for(dy.size(), 1 << 14, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) out[i] += g[i];
-      });
+      for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(C(out[i]) + C(g[i])); });
     });
   }
 
@@ -38,7 +37,7 @@ class SliceRowsNode final : public Node {
 
 Var slice_rows(Tape& tape, Var x, Index begin, Index end) {
   if (tape.is_sparse(x)) return tape.record(tape.sparse(x).slice_rows(begin, end));
-  return tape.record(tape.value(x).slice_rows(begin, end), std::make_unique<SliceRowsNode>(x, begin), {x});
+  return tape.record(tape.kept(x).slice_rows(begin, end), std::make_unique<SliceRowsNode>(x, begin), {x});
 }
 
 Var densify(Tape& tape, Var x) { return tape.is_sparse(x) ? tape.input(tape.value(x), false) : x; }

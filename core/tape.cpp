@@ -7,7 +7,7 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 #include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
@@ -15,6 +15,9 @@ namespace laminar::core {
 struct Tape::Slot {
   // Of a sparse value its dense form, made when it is first asked for, as a deferred one is.
   mutable Tensor value;
+  // Of a value in bfloat16 its wider form, made when it is first asked for.
+  mutable Tensor wide;
+  DType dtype = DType::kFloat32;
   SparseMatrix sparse;
   std::shared_ptr<const DeferredValue> deferred;
   // Shapes outlive values, which finish_forward() drops.
@@ -35,13 +38,18 @@ namespace {
 
 void add_in_place(Tensor& to, const Tensor& from) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "sum of gradients", to, 3));
-  dispatch(to.dtype(), [&]<class T>(T) {
+  dispatch_kept(to.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
     T* a = to.data<T>();
     const T* b = from.data<T>();
-    parallel_for(to.size(), 1 << 14, [&](Index first, Index last) {
-      for (Index i = first; i < last; ++i) a[i] += b[i];
-    });
+    for_each_element(to.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { a[i] = static_cast<T>(C(a[i]) + C(b[i])); });
   });
+}
+
+Tensor converted(const Tensor& t, DType dtype, MemoryPool& pool, MemoryPurpose purpose) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, dtype == DType::kBfloat16 ? "rounding" : "widening",
+                                  DType::kBfloat16, t.rows(), t.cols(), 3));
+  return t.to(dtype, &pool, purpose);
 }
 
 }  // namespace
@@ -52,6 +60,9 @@ Tensor SourceExchange::transformed_sources(const Block&, const TransformedRows&)
 
 Tape::Tape(TapeContext context) : context_(std::move(context)), random_ops_(context_.first_random_op) {
   if (context_.pool == nullptr) throw Error("[tape] a tape needs a memory pool");
+  if (context_.bfloat16 && context_.dtype != DType::kFloat32) {
+    throw Error(fmt::format("[tape] what is kept in bfloat16 is computed in f32, not in {}", name_of(context_.dtype)));
+  }
   live_bytes_at_start_ = context_.pool->live_bytes(MemoryPurpose::kActivations);
 }
 
@@ -77,6 +88,7 @@ Var Tape::input(Tensor value, bool needs_gradient) {
   Slot s;
   s.rows = value.rows();
   s.cols = value.cols();
+  s.dtype = value ? value.dtype() : context_.dtype;
   s.value = std::move(value);
   s.needs_gradient = needs_gradient && context_.record;
   s.is_constant = !needs_gradient;
@@ -87,6 +99,7 @@ Var Tape::input(SparseMatrix value) {
   Slot s;
   s.rows = value.rows();
   s.cols = value.cols();
+  s.dtype = context_.dtype;
   s.sparse = std::move(value);
   s.is_sparse = true;
   s.is_constant = true;
@@ -103,6 +116,7 @@ Var Tape::record(std::shared_ptr<const DeferredValue> value, Index rows, Index c
   Slot s;
   s.rows = rows;
   s.cols = cols;
+  s.dtype = context_.dtype;
   s.deferred = std::move(value);
   s.is_constant = true;
   return push(std::move(s));
@@ -156,12 +170,15 @@ Var Tape::record_sources(Var own, Tensor sources) {
   sources_own_ = own;
   // Rows that somebody else holds too are the features themselves; a copy made for this tape comes anew in every epoch.
   const bool permanent = is_permanent(own) && !sources.is_unique();
+  if (sources && sources.dtype() != kept_dtype(own)) {
+    sources = converted(sources, kept_dtype(own), *context_.pool, MemoryPurpose::kActivations);
+  }
   sources_ = input(std::move(sources), !is_constant(own));
   slots_[sources_.id].is_permanent = permanent;
   return sources_;
 }
 
-const Tensor& Tape::value(Var v) const {
+const Tensor& Tape::kept(Var v) const {
   const Slot& s = slot(v);
   if (!s.value && s.sparse) s.value = to_dense(s.sparse, context_.dtype, context_.pool.get());
   if (!s.value && s.deferred != nullptr) s.value = s.deferred->value(*this);
@@ -170,8 +187,26 @@ const Tensor& Tape::value(Var v) const {
   return s.value;
 }
 
+const Tensor& Tape::value(Var v) const {
+  const Tensor& as_kept = kept(v);
+  if (as_kept.dtype() == context_.dtype || as_kept.dtype() != DType::kBfloat16) return as_kept;
+  const Slot& s = slot(v);
+  if (!s.wide) s.wide = converted(as_kept, context_.dtype, *context_.pool, MemoryPurpose::kActivations);
+  return s.wide;
+}
+
+DType Tape::kept_dtype(Var v) const { return slot(v).dtype; }
+
+Tensor Tape::narrowed(Var v) const {
+  if (!context_.bfloat16 || kept_dtype(v) == DType::kBfloat16) return kept(v);
+  return converted(value(v), DType::kBfloat16, *context_.pool, MemoryPurpose::kActivations);
+}
+
+DType Tape::result_dtype() const { return context_.bfloat16 && !wide_results_ ? DType::kBfloat16 : context_.dtype; }
+
 Tensor Tape::take(Var v) {
-  value(v);
+  kept(v);
+  slot(v).wide = Tensor();
   return std::exchange(slot(v).value, Tensor());
 }
 
@@ -194,6 +229,10 @@ Tensor Tape::allocate(Index rows, Index cols, MemoryPurpose purpose) const {
   return {rows, cols, context_.dtype, context_.pool.get(), purpose};
 }
 
+Tensor Tape::allocate_as(DType dtype, Index rows, Index cols, MemoryPurpose purpose) const {
+  return {rows, cols, dtype, context_.pool.get(), purpose};
+}
+
 RandomKey Tape::next_random_key() {
   return random_key(context_.seed, context_.run, context_.epoch, context_.layer, random_ops_++);
 }
@@ -203,6 +242,7 @@ void Tape::finish_forward(std::span<const Var> outputs) {
     const bool kept = std::any_of(outputs.begin(), outputs.end(), [&](Var v) { return v.id == static_cast<int>(i); });
     if (!kept) {
       slots_[i].value = Tensor();
+      slots_[i].wide = Tensor();
       slots_[i].sparse = SparseMatrix();
       slots_[i].deferred.reset();
     }
@@ -214,7 +254,8 @@ void Tape::finish_forward(std::span<const Var> outputs) {
 void Tape::add_gradient(Var v, Tensor gradient) {
   Slot& s = slot(v);
   if (!s.needs_gradient || !gradient) return;
-  if (gradient.rows() != s.rows || gradient.cols() != s.cols || gradient.dtype() != context_.dtype) {
+  const bool fits = gradient.dtype() == context_.dtype || (context_.bfloat16 && gradient.dtype() == DType::kBfloat16);
+  if (gradient.rows() != s.rows || gradient.cols() != s.cols || !fits) {
     throw Error(fmt::format("[tape] a gradient {} [{}, {}] for a value {} [{}, {}]", name_of(gradient.dtype()),
                             gradient.rows(), gradient.cols(), name_of(context_.dtype), s.rows, s.cols));
   }
@@ -223,23 +264,37 @@ void Tape::add_gradient(Var v, Tensor gradient) {
     s.gradient_shared = true;
     return;
   }
-  GradientSink target = sink(v);
+  // Added up in the wider of the two.
+  const bool narrow = s.gradient.dtype() == DType::kBfloat16 && gradient.dtype() == DType::kBfloat16;
+  const DType dtype = s.parameter == nullptr && narrow ? DType::kBfloat16 : context_.dtype;
+  GradientSink target = sink(v, dtype);
+  if (gradient.dtype() != dtype) {
+    gradient = converted(gradient, dtype, *context_.pool, MemoryPurpose::kGradients);
+  }
   add_in_place(target.tensor, gradient);
 }
 
-GradientSink Tape::sink(Var v) {
+GradientSink Tape::sink(Var v, DType dtype) {
   Slot& s = slot(v);
   if (s.parameter != nullptr) return {s.parameter->gradient, true};
   if (!s.gradient) {
-    s.gradient = allocate(s.rows, s.cols, MemoryPurpose::kGradients);
+    s.gradient = allocate_as(dtype, s.rows, s.cols, MemoryPurpose::kGradients);
     s.gradient_shared = false;
     return {s.gradient, false};
   }
-  if (s.gradient_shared && !s.gradient.is_unique()) {
+  if (s.gradient.dtype() != dtype) {
+    s.gradient = converted(s.gradient, dtype, *context_.pool, MemoryPurpose::kGradients);
+  } else if (s.gradient_shared && !s.gradient.is_unique()) {
     s.gradient = s.gradient.clone(context_.pool.get(), MemoryPurpose::kGradients);
   }
   s.gradient_shared = false;
   return {s.gradient, true};
+}
+
+Tensor Tape::exchange_gradient(Slot& s, DType dtype) {
+  Tensor gradient = std::exchange(s.gradient, Tensor());
+  if (!gradient || gradient.dtype() == dtype) return gradient;
+  return converted(gradient, dtype, *context_.pool, MemoryPurpose::kGradients);
 }
 
 Tensor Tape::run_backward(std::int32_t first, std::int32_t last, const AggregationNode* left_out) {
@@ -248,7 +303,7 @@ Tensor Tape::run_backward(std::int32_t first, std::int32_t last, const Aggregati
     Slot& s = slots_[i];
     if (s.node == nullptr) continue;
     if (s.gradient) {
-      Tensor gradient = std::exchange(s.gradient, Tensor());
+      Tensor gradient = exchange_gradient(s, s.node.get() == left_out ? context_.dtype : s.dtype);
       if (s.node.get() == left_out) {
         of_left_out = std::move(gradient);
       } else {
@@ -274,7 +329,11 @@ Tensor Tape::backward_to_aggregation() {
   return run_backward(sources_.id + 1, static_cast<std::int32_t>(slots_.size()) - 1, aggregation_);
 }
 
-Tensor Tape::take_source_gradient() { return sources_ ? take_gradient(sources_) : Tensor(); }
+Tensor Tape::take_source_gradient() {
+  if (!sources_) return {};
+  Slot& s = slot(sources_);
+  return exchange_gradient(s, context_.exchange != nullptr ? context_.dtype : s.dtype);
+}
 
 void Tape::backward_from_sources(const Tensor& own_gradient) {
   if (!sources_) return;
@@ -287,6 +346,9 @@ void Tape::backward() {
   backward_from_sources(take_source_gradient());
 }
 
-Tensor Tape::take_gradient(Var v) { return std::exchange(slot(v).gradient, Tensor()); }
+Tensor Tape::take_gradient(Var v) {
+  Slot& s = slot(v);
+  return exchange_gradient(s, s.dtype);
+}
 
 }  // namespace laminar::core

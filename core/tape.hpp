@@ -89,6 +89,8 @@ struct TapeContext {
   /// Never null; outlives the tape's tensors by shared ownership.
   std::shared_ptr<MemoryPool> pool;
   DType dtype = DType::kFloat32;
+  /// With dtype kFloat32: rows and their gradients are kept in bfloat16 where operations know how to, see Tape.
+  bool bfloat16 = false;
   /// Whether dropout is active.
   bool training = false;
   /// Whether operations are kept for a backward pass.
@@ -116,6 +118,11 @@ struct TapeContext {
 ///     Tensor g = tape.take_source_gradient();  // [num_sources, d]: what these rows want of their sources
 ///     tape.backward_from_sources(own);        // [num_rows, d]: what they got from all their consumers
 ///     Tensor dx = tape.take_gradient(x);
+///
+/// Precision. All values are of the context's dtype, but with TapeContext::bfloat16 they may be kept in bfloat16:
+/// linear maps give such rows, and operations that know it (kept()) hand them on, with gradients kept alike. All others
+/// ask for value(), which widens, and give float32. So an operation that knows nothing of bfloat16 is right all the
+/// same; it only saves nothing. Parameters, their gradients and sums are float32 everywhere.
 class Tape {
  public:
   explicit Tape(TapeContext context);
@@ -151,13 +158,22 @@ class Tape {
 
   /// The dense form of a sparse value (and a deferred one) is made once a tape, so operations that know nothing of
   /// sparse rows take them all the same, at the price of every element. Throws Error if `v` is not of this tape, dense
-  /// (sparse), or was released.
+  /// (sparse), or was released. In the context's dtype: what is kept in bfloat16 is widened once a tape.
   const Tensor& value(Var v) const;
+  /// The same as it is kept: of kept_dtype(v).
+  const Tensor& kept(Var v) const;
+  DType kept_dtype(Var v) const;
+  /// The same in bfloat16 if the context says so, rounded if need be; else value().
+  Tensor narrowed(Var v) const;
+  /// What linear maps give: bfloat16 if the context says so, up to give_wide_results().
+  DType result_dtype() const;
+  /// From here on linear maps give float32, for results that must not be rounded: a net's outputs.
+  void give_wide_results() { wide_results_ = true; }
   const SparseMatrix& sparse(Var v) const;
   /// Null if `v` was not recorded as a deferred value, or was released.
   std::shared_ptr<const DeferredValue> deferred(Var v) const;
   /// The value, which the tape gives up, for an operation that writes its result in the same place if nothing else
-  /// holds it (Tensor::is_unique()). Nobody may ask for it afterwards.
+  /// holds it (Tensor::is_unique()). Nobody may ask for it afterwards. As it is kept.
   Tensor take(Var v);
   bool is_sparse(Var v) const;
   Index rows(Var v) const;
@@ -171,6 +187,8 @@ class Tape {
 
   /// An uninitialised tensor in the tape's dtype from its pool.
   Tensor allocate(Index rows, Index cols, MemoryPurpose purpose = MemoryPurpose::kActivations) const;
+  /// The same in another dtype.
+  Tensor allocate_as(DType dtype, Index rows, Index cols, MemoryPurpose purpose = MemoryPurpose::kActivations) const;
   /// The random stream of the next random operation of this tape: the n-th call of every tape of a layer gives the
   /// same.
   RandomKey next_random_key();
@@ -182,10 +200,14 @@ class Tape {
   /// Activation bytes that live because of this tape; valid after finish_forward().
   std::size_t saved_bytes() const { return saved_bytes_; }
 
-  /// Adds to the gradient of `v`; shares `gradient` when it is the first contribution.
+  /// Adds to the gradient of `v`; shares `gradient` when it is the first contribution. It may be bfloat16 if the
+  /// context says so.
   void add_gradient(Var v, Tensor gradient);
-  /// Where to put a contribution to the gradient of `v`. Call only if needs_gradient(v).
-  GradientSink sink(Var v);
+  /// Where to put a contribution to the gradient of `v`, in the context's dtype. Call only if needs_gradient(v).
+  GradientSink sink(Var v) { return sink(v, context_.dtype); }
+  /// The same in `dtype`, which may be bfloat16 for what is no parameter, if the context says so. A node's backward
+  /// gets its gradient in the dtype that its result is kept in, whatever it was added up in.
+  GradientSink sink(Var v, DType dtype);
 
   /// Runs backward over everything recorded after the source rows came in, or over all if they never did.
   void backward_to_sources();
@@ -195,13 +217,14 @@ class Tape {
   /// Like backward_to_sources(), but leaves out the aggregation's own backward and gives what it would have read, Z =
   /// dLoss / dy [num_rows, d]: empty if no gradient reached it. Throws Error unless linear_matrix().
   Tensor backward_to_aggregation();
-  /// The gradient of the block's source rows [num_sources, d]; empty if nothing reached them or they are constant.
+  /// The gradient of the block's source rows [num_sources, d]; empty if nothing reached them or they are constant. With
+  /// an exchange in the context's dtype, as that is what it deals in, else as they are kept.
   Tensor take_source_gradient();
   /// Gives the own rows' gradient that all consumers together want (may be empty), and runs the rest.
   void backward_from_sources(const Tensor& own_gradient);
   /// All of it, for a block whose own rows are its sources.
   void backward();
-  /// The gradient of an input, or an empty tensor if none reached it; released from the tape.
+  /// The gradient of an input, kept as the input is, or an empty tensor if none reached it; released from the tape.
   Tensor take_gradient(Var v);
 
  private:
@@ -210,6 +233,8 @@ class Tape {
   Slot& slot(Var v);
   const Slot& slot(Var v) const;
   Var push(Slot slot);
+  /// The slot's gradient in `dtype`, released.
+  Tensor exchange_gradient(Slot& s, DType dtype);
   Tensor run_backward(std::int32_t first, std::int32_t last, const AggregationNode* left_out = nullptr);
 
   TapeContext context_;
@@ -218,6 +243,7 @@ class Tape {
   bool aggregates_sources_ = false;
   Var sources_;
   Var sources_own_;
+  bool wide_results_ = false;
   std::uint64_t random_ops_ = 0;
   std::size_t live_bytes_at_start_ = 0;
   std::size_t saved_bytes_ = 0;

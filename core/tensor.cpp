@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/parallel.hpp"
+#include "laminar/core/vectorised.hpp"
 
 namespace laminar::core {
 namespace {
@@ -43,7 +43,7 @@ Tensor Tensor::from(Index rows, Index cols, std::span<const double> values, DTyp
     throw Error(fmt::format("[tensor] {} values were given for a shape of [{}, {}]", values.size(), rows, cols));
   }
   Tensor t(rows, cols, dtype);
-  dispatch(dtype, [&]<class T>(T) {
+  dispatch_kept(dtype, [&]<class T>(T) {
     std::transform(values.begin(), values.end(), t.data<T>(), [](double v) { return static_cast<T>(v); });
   });
   return t;
@@ -68,12 +68,12 @@ Tensor Tensor::clone(MemoryPool* pool, MemoryPurpose purpose) const {
 Tensor Tensor::to(DType dtype, MemoryPool* pool, MemoryPurpose purpose) const {
   if (dtype == dtype_) return clone(pool, purpose);
   Tensor t(rows_, cols_, dtype, pool, purpose);
-  dispatch(dtype_, [&]<class S>(S) {
-    dispatch(dtype, [&]<class D>(D) {
+  dispatch_kept(dtype_, [&]<class S>(S) {
+    dispatch_kept(dtype, [&]<class D>(D) {
       const S* in = data<S>();
       D* out = t.data<D>();
-      parallel_for(size(), kElementGrain, [&](Index b, Index e) {
-        for (Index i = b; i < e; ++i) out[i] = static_cast<D>(in[i]);
+      parallel_for_vectorised(size(), kElementGrain, [=](Index b, Index e) LAMINAR_INLINE_LAMBDA {
+        for (Index i = b; i < e; ++i) out[i] = static_cast<D>(static_cast<Computed<S>>(in[i]));
       });
     });
   });
@@ -91,7 +91,7 @@ void Tensor::copy_from(const Tensor& other) {
 }
 
 void Tensor::fill(double value) {
-  dispatch(dtype_, [&]<class T>(T) {
+  dispatch_kept(dtype_, [&]<class T>(T) {
     T* p = data<T>();
     parallel_for(size(), kElementGrain, [&](Index b, Index e) { std::fill(p + b, p + e, static_cast<T>(value)); });
   });
@@ -101,12 +101,13 @@ double Tensor::at(Index row, Index col) const {
   if (row < 0 || row >= rows_ || col < 0 || col >= cols_) {
     throw Error(fmt::format("[tensor] element ({}, {}) of a [{}, {}] tensor", row, col, rows_, cols_));
   }
-  return dispatch(dtype_, [&]<class T>(T) { return static_cast<double>(data<T>()[row * cols_ + col]); });
+  return dispatch_kept(
+      dtype_, [&]<class T>(T) { return static_cast<double>(static_cast<Computed<T>>(data<T>()[row * cols_ + col])); });
 }
 
 void Tensor::set(Index row, Index col, double value) {
   at(row, col);
-  dispatch(dtype_, [&]<class T>(T) { data<T>()[row * cols_ + col] = static_cast<T>(value); });
+  dispatch_kept(dtype_, [&]<class T>(T) { data<T>()[row * cols_ + col] = static_cast<T>(value); });
 }
 
 void Tensor::check_dtype(DType wanted) const {

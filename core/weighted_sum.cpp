@@ -1,7 +1,7 @@
-/// Sum and mean over in-edges: y = A x, dx = A^T dy. Both directions are row-parallel gathers over the adjacency and
-/// its transpose; a row's entries are added in their order, so any cut into rows, blocks or threads gives the same
-/// bits. The sum of sparse rows waits to be asked for: a weight that it meets goes before it. That of input features is
-/// made once.
+/// Sum and mean over in-edges: y = A x, dx = A^T dy, kept as their sources are. Both directions are row-parallel
+/// gathers over the adjacency and its transpose; a row's entries are added in their order, so any cut into rows, blocks
+/// or threads gives the same bits. The sum of sparse rows waits to be asked for: a weight that it meets goes before it.
+/// That of input features is made once.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -19,15 +19,16 @@ namespace laminar::core {
 
 namespace {
 
+/// The entries of a matrix from `first` on, for rows kept as T.
 template <class T>
-const T* values_from(const Tensor& values, EdgeId first) {
-  return values ? values.data<T>() + first : nullptr;
+const Computed<T>* values_from(const Tensor& values, EdgeId first) {
+  return values ? values.data<Computed<T>>() + first : nullptr;
 }
 
 /// Rows [begin, end) of y = A x.
 void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index end) {
   const WorkScope scope(in_edge_work(WorkKind::kSum, "sum", a, begin, end, y, y.cols()));
-  dispatch(y.dtype(), [&]<class T>(T) {
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
     const Index d = y.cols();
     const T* in = x.data<T>();
     T* out = y.data<T>();
@@ -42,7 +43,7 @@ void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index e
 
 /// A x, a tensor of its own.
 Tensor sum_of(const Tape& tape, const Adjacency& a, const Tensor& x, MemoryPurpose purpose) {
-  Tensor y = tape.allocate(a.num_rows, x.cols(), purpose);
+  Tensor y = tape.allocate_as(x.dtype(), a.num_rows, x.cols(), purpose);
   add_up(a, x, y, 0, a.num_rows);
   return y;
 }
@@ -57,13 +58,13 @@ class WeightedSumNode final : public AggregationNode {
   }
 
   void backward(Tape& tape, const Tensor& dy) override {
-    SourceGradients out{tape.sink(x_), {}};
+    SourceGradients out{tape.sink(x_, dy.dtype()), {}};
     backward_rows(dy, 0, a_->num_sources, out);
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
     const WorkScope scope(out_edge_work(WorkKind::kSum, "sum, backward", *a_, begin, end, dy, dy.cols()));
-    dispatch(dy.dtype(), [&]<class T>(T) {
+    dispatch_kept(dy.dtype(), [&]<class T>(T) {
       const Index d = dy.cols();
       const T* g = dy.data<T>();
       T* dx = out.rows.tensor.data<T>();
@@ -86,7 +87,7 @@ class WeightedSumNode final : public AggregationNode {
 };
 
 Var sum_dense(Tape& tape, Var x, const std::shared_ptr<const Adjacency>& a, const AdjacencySpec& spec) {
-  Tensor y = sum_of(tape, *a, tape.value(x), MemoryPurpose::kActivations);
+  Tensor y = sum_of(tape, *a, tape.kept(x), MemoryPurpose::kActivations);
   return tape.record_aggregation(std::move(y), std::make_unique<WeightedSumNode>(x, a, spec), {x});
 }
 
@@ -116,7 +117,7 @@ Var weighted_sum(Tape& tape, const Block& block, const Sources& x, const Adjacen
         fmt::format("[sum] {} source rows for a block with {} sources", tape.rows(x.rows), adjacency->num_sources));
   }
   if (tape.is_permanent(x.rows)) {
-    const Tensor rows = tape.value(x.rows);
+    const Tensor rows = tape.kept(x.rows);
     Tensor sum = block.kept_sum(spec, rows, [&] { return sum_of(tape, *adjacency, rows, MemoryPurpose::kFeatures); });
     return tape.record(std::move(sum), nullptr, {x.rows});
   }

@@ -15,18 +15,19 @@ namespace laminar::layers {
 namespace {
 
 bool is_finite(const core::Tensor& t) {
-  return core::dispatch(t.dtype(), [&]<class T>(T) {
+  return core::dispatch_kept(t.dtype(), [&]<class T>(T) {
+    using C = core::Computed<T>;
     const T* x = t.data<T>();
     // 0 x is 0 where x is finite and NaN elsewhere: a sum without branches.
     return core::parallel_sum(t.size(), 1 << 14, [&](Index begin, Index end) {
-             T sum = 0;
-             for (Index i = begin; i < end; ++i) sum += x[i] * T(0);
+             C sum = 0;
+             for (Index i = begin; i < end; ++i) sum += C(x[i]) * C(0);
              return static_cast<double>(sum);
            }) == 0;
   });
 }
 
-bool is_finite(const Tape& tape, Var v) { return !v || tape.is_sparse(v) || is_finite(tape.value(v)); }
+bool is_finite(const Tape& tape, Var v) { return !v || tape.is_sparse(v) || is_finite(tape.kept(v)); }
 
 void check_shape(const GuardedLayer& where, const Tape& tape, Var v, std::string_view what, Index rows, Index cols) {
   if (v && tape.rows(v) == rows && tape.cols(v) == cols) return;
@@ -35,7 +36,7 @@ void check_shape(const GuardedLayer& where, const Tape& tape, Var v, std::string
 }
 
 void check_finite(const GuardedLayer& where, const Tape& tape, const Block& block, Var before, const State& out) {
-  const core::Tensor& y = tape.value(out.x);
+  const core::Tensor& y = tape.kept(out.x);
   if (is_finite(y)) return;
   // A training that diverges is not the layer's fault, and says so itself.
   const bool weights_are = std::all_of(where.parameters.begin(), where.parameters.end(),

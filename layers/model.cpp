@@ -199,7 +199,7 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
     return LayerSetup({.prefix = prefix,
                        .in_width = in,
                        .out_width = out,
-                       .dtype = options.precision,
+                       .dtype = core::computed(options.precision),
                        .pool = pool,
                        .group = core::ParameterGroup::kDense},
                       kDense, {}, m.parameters);
@@ -230,7 +230,7 @@ Model::Model(const ModelOptions& options, const core::DatasetSchema& schema, cor
                       .num_layers = options.layers,
                       .is_output = is_output,
                       .edge_width = schema.num_edge_features,
-                      .dtype = options.precision,
+                      .dtype = core::computed(options.precision),
                       .pool = pool},
                      info, options.layer_options, m.parameters);
     // Residual blocks begin with it; elsewhere it stands where an activation follows.
@@ -339,6 +339,8 @@ State Model::forward(Index l, Tape& tape, const Block& block, State in, Var* emb
   if (m.layers[static_cast<std::size_t>(l)] == nullptr) {
     throw Error(fmt::format("[model] layer {} is not held by this device", l));
   }
+  // Outputs are ranked and compared, where rounded ones would be ties.
+  if (last) tape.give_wide_results();
   if (l == 0) in = encode(tape, block, std::move(in));
   in.rate = l == 0 && (!m.has_encoder || m.embeds) ? o.input_dropout : o.dropout;
   const Var before = in.x;

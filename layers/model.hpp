@@ -75,6 +75,8 @@ struct ModelOptions {
   bool normalize_features = false;
   /// How weights start; nothing = as each layer says (Glorot).
   std::optional<core::Initializer> initializer = {};
+  /// Of weights and of what is computed. kBfloat16: float32, but activations, features and their gradients are kept in
+  /// bfloat16; see core::Tape.
   core::DType precision = core::DType::kFloat32;
   LayerOptions layer_options = {};
   /// For models of pairs of vertices: then the outputs are embeddings, of width `hidden`, and the dataset needs no

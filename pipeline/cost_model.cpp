@@ -181,7 +181,7 @@ struct CostModel::Impl {
 CostModel::CostModel(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                      DeviceSetting setting)
     : impl_(new Impl{model, data, options, std::move(setting), model_graph(model, data), {}, {}, {}, {}, {}}) {
-  impl_->message = measure_messages(options.distribution.compression.stage, model.precision);
+  impl_->message = measure_messages(options.distribution.compression.stage, core::computed(model.precision));
 }
 
 CostModel::~CostModel() = default;

@@ -24,7 +24,8 @@ Tensor DeviceExchange::sources(const core::Block&, const Tensor& own, bool const
     if (call_.mode == Mode::kPublish) throw Published{};
     if (!constants_.dense) throw Error("[exchange] constant source rows that are not the input features");
     if (slice.reads_whole_table) return constants_.dense;
-    Tensor rows(static_cast<Index>(slice.source_rows.size()), own.cols(), own.dtype(), call_.context->pool.get());
+    Tensor rows(static_cast<Index>(slice.source_rows.size()), own.cols(), constants_.dense.dtype(),
+                call_.context->pool.get());
     core::gather_rows(constants_.dense, slice.source_rows, rows);
     return rows;
   }

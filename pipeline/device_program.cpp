@@ -386,7 +386,8 @@ class Writer {
 TrafficShape traffic_shape(const layers::ModelOptions& options, const core::DatasetSchema& schema, bool history) {
   TrafficShape shape;
   const layers::Model model(options, schema);
-  shape.dtype = options.precision;
+  // bfloat16 rows travel as float32, or as --compress says.
+  shape.dtype = core::computed(options.precision);
   for (Index i = 0; i < model.num_carried(); ++i) shape.carried_widths.push_back(model.carried_width(i));
   shape.weights.assign(static_cast<std::size_t>(model.num_layers()), 0);
   for (std::size_t i = 0; i < model.parameters().size(); ++i) {
@@ -399,12 +400,12 @@ TrafficShape traffic_shape(const layers::ModelOptions& options, const core::Data
   const core::Graph graph = stand_in_graph(options, schema, core::Graph::from_in_csr(1, {0, 1}, {0}, {}, true));
   const core::Block block = core::Block::whole(graph);
   const auto pool = core::MemoryPool::create();
-  std::vector<Tensor> state{Tensor::zeros(1, schema.num_features, options.precision, pool.get())};
+  std::vector<Tensor> state{Tensor::zeros(1, schema.num_features, shape.dtype, pool.get())};
   for (Index l = 0; l < model.num_layers(); ++l) {
     shape.width_after.push_back(model.width_after(l));
     const auto record = [&](WidthProbe& probe, bool as_history) {
       core::Tape tape({.pool = pool,
-                       .dtype = options.precision,
+                       .dtype = shape.dtype,
                        .record = false,
                        .history = as_history,
                        .layer = static_cast<std::uint64_t>(l),

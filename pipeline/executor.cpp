@@ -86,13 +86,22 @@ Executor::Executor(ExecutorSetup setup)
 Executor::~Executor() = default;
 
 bool Executor::with_history() const { return setup_.history.staleness > 0 && setup_.cut->layout.num_chunks() > 1; }
+core::DType Executor::computed_dtype() const { return core::computed(setup_.model->options().precision); }
+bool Executor::keeps_bfloat16() const { return setup_.model->options().precision == core::DType::kBfloat16; }
+
+/// What stands between layers, as it is kept; outputs are not rounded.
+Tensor Executor::state_of(const Tape& tape, Var v, Index layer) const {
+  return layer == setup_.model->num_layers() - 1 ? tape.value(v) : tape.narrowed(v);
+}
+
 bool Executor::sends_carried() const { return setup_.model->num_carried() > 0 && !setup_.recompute_carried; }
 
 core::TapeContext Executor::context(Index layer) const {
   // A device that holds the whole graph as one slice needs no exchange; its layers may project before they aggregate.
   const bool alone = halo_ == nullptr && slices().size() == 1;
   return {.pool = setup_.pool,
-          .dtype = setup_.model->options().precision,
+          .dtype = computed_dtype(),
+          .bfloat16 = keeps_bfloat16(),
           .layer = static_cast<std::uint64_t>(layer),
           .exchange = alone ? nullptr : exchange_.get(),
           .statistics = statistics_.get()};
@@ -131,11 +140,12 @@ void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, 
   const Index device = stage * setup_.place.num_parts + setup_.place.part;
   Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
   const auto receive = [&](Index cols) {
-    Tensor t(slice.rows.size(), cols, model.options().precision, setup_.pool.get(),
-             kind == Tag::Kind::kState ? core::MemoryPurpose::kActivations : core::MemoryPurpose::kGradients);
+    const auto purpose =
+        kind == Tag::Kind::kState ? core::MemoryPurpose::kActivations : core::MemoryPurpose::kGradients;
+    Tensor t(slice.rows.size(), cols, computed_dtype(), setup_.pool.get(), purpose);
     setup_.communicator->receive(device, tag, t, cause);
     ++tag.item;
-    return t;
+    return keeps_bfloat16() ? t.to(core::DType::kBfloat16, setup_.pool.get(), purpose) : t;
   };
   const Index boundary = kind == Tag::Kind::kState ? setup_.place.layer_begin : setup_.place.layer_end;
   run.x = receive(model.width_after(boundary - 1));
@@ -150,7 +160,8 @@ void Executor::send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Ind
   Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
   const auto send = [&](Tensor t, Index cols) {
     // What got no gradient has gradient 0.
-    if (!t) t = Tensor::zeros(slice.rows.size(), cols, model.options().precision, setup_.pool.get());
+    if (!t) t = Tensor::zeros(slice.rows.size(), cols, computed_dtype(), setup_.pool.get());
+    if (t.dtype() != computed_dtype()) t = t.to(computed_dtype(), setup_.pool.get());
     setup_.communicator->send(device, tag, t, cause);
     ++tag.item;
   };
@@ -170,7 +181,7 @@ void Executor::recompute_carried(SliceRun& run, const Slice& slice) {
   Tape& tape = run.encoder->tape;
   run.encoder->out = setup_.model->encode(tape, slice.block, features_of(tape, slice));
   run.carried.clear();
-  for (const Var v : run.encoder->out.carried) run.carried.push_back(tape.value(v));
+  for (const Var v : run.encoder->out.carried) run.carried.push_back(tape.narrowed(v));
   tape.finish_forward({});
 }
 
@@ -363,8 +374,8 @@ void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExc
   recorded->learnt_sources = exchange_->kind() == DeviceExchange::Kind::kLearnt;
   if (recorded->learnt_sources && mode == DeviceExchange::Mode::kHistory) history_[layer]->recorded(tape);
   if (recorded->learnt_sources && !exact_pass_) check_sampled(tape, layer);
-  run.x = tape.value(recorded->out.x);
-  for (const Var v : recorded->out.carried) run.carried.push_back(tape.value(v));
+  run.x = state_of(tape, recorded->out.x, layer);
+  for (const Var v : recorded->out.carried) run.carried.push_back(tape.narrowed(v));
   // The state lives on in `run` and in the next tape; this one keeps only what its own backward reads.
   tape.finish_forward({});
   run.layers[static_cast<std::size_t>(layer)] = std::move(recorded);
@@ -451,7 +462,7 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
     if (setup_.recompute_carried && model.num_carried() > 0) {
       Tape tape(context_of(0));
       const State made = model.encode(tape, slice.block, features_of(tape, slice));
-      for (const Var v : made.carried) run.carried.push_back(tape.value(v));
+      for (const Var v : made.carried) run.carried.push_back(tape.narrowed(v));
     }
   }
   for (Index l = place.layer_begin; l < place.layer_end; ++l) {
@@ -461,9 +472,9 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
     exchange_->begin({mode, &slice, l, cause, &tape.context()});
     Var read;
     const State out = model.forward(l, tape, slice.block, std::move(in), embedding ? &read : nullptr);
-    run.x = tape.value(out.x);
+    run.x = state_of(tape, out.x, l);
     if (read && !tape.is_sparse(read)) result.embedding = tape.value(read);
-    for (const Var v : out.carried) run.carried.push_back(tape.value(v));
+    for (const Var v : out.carried) run.carried.push_back(tape.narrowed(v));
   }
   if (!place.is_last()) {
     send_state(run, slice, Tag::Kind::kState, place.stage + 1, training ? Cause::kStageForward : cause);

@@ -91,6 +91,9 @@ class Executor {
   struct SliceRun;
   core::TapeContext context(Index layer) const;
   core::TapeContext training_context(Index layer);
+  core::DType computed_dtype() const;
+  bool keeps_bfloat16() const;
+  core::Tensor state_of(const core::Tape& tape, core::Var v, Index layer) const;
   bool sends_carried() const;
   bool with_history() const;
   bool with_stale_halos() const { return stale_halo_ != nullptr; }

@@ -44,13 +44,22 @@ core::SparseMatrix normalized(const core::SparseMatrix& x, Index columns) {
   return x.with_values(std::move(values));
 }
 
+void normalize_rows(Tensor& x) {
+  core::dispatch(x.dtype(), [&]<class T>(T) {
+    T* p = x.data<T>();
+    core::parallel_for(x.rows(), core::row_grain(x.cols()), [&](Index first, Index last) {
+      for (Index r = first; r < last; ++r) normalize_row(p + r * x.cols(), x.cols());
+    });
+  });
+}
+
 void check_finite(const Tensor& x, Index first_row) {
   std::atomic<Index> bad{-1};
-  core::dispatch(x.dtype(), [&]<class T>(T) {
+  core::dispatch_kept(x.dtype(), [&]<class T>(T) {
     const T* p = x.data<T>();
     core::parallel_for(x.size(), 1 << 16, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
-        if (!std::isfinite(p[i])) bad = i;
+        if (!std::isfinite(core::Computed<T>(p[i]))) bad = i;
       }
     });
   });
@@ -126,20 +135,15 @@ Features load_features(const core::RowSource& source, const layers::ModelOptions
   result.dense = Tensor(static_cast<Index>(ids.size()), cols, model.precision, pool, core::MemoryPurpose::kFeatures);
   for_panels(source, ids, order, [&](Index begin, Index end, std::span<const std::int32_t> wanted) {
     // read_dense() is float32; the copy moves rows into the metered pool and the model's precision.
-    const Tensor panel = source.read_dense(begin, end).to(model.precision);
+    Tensor panel = source.read_dense(begin, end).to(core::computed(model.precision));
+    if (model.normalize_features) normalize_rows(panel);
+    if (panel.dtype() != model.precision) panel = panel.to(model.precision);
     check_finite(panel, begin);
     const std::size_t bytes = static_cast<std::size_t>(cols) * core::size_of(model.precision);
     for (const std::int32_t i : wanted) {
       std::memcpy(result.dense.raw() + static_cast<std::size_t>(i) * bytes,
                   panel.raw() + static_cast<std::size_t>(ids[i] - begin) * bytes, bytes);
     }
-  });
-  if (!model.normalize_features) return result;
-  core::dispatch(model.precision, [&]<class T>(T) {
-    T* p = result.dense.data<T>();
-    core::parallel_for(result.dense.rows(), core::row_grain(cols), [&](Index first, Index last) {
-      for (Index r = first; r < last; ++r) normalize_row(p + r * cols, cols);
-    });
   });
   return result;
 }

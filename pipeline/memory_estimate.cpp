@@ -46,7 +46,7 @@ std::size_t pair_bytes(const layers::Model& model, const core::DatasetSchema& sc
   if (o.decoder == layers::DecoderKind::kMlp) {
     const double panel = std::min(pairs, static_cast<double>(PairScorer::kPanelPairs));
     values =
-        panel * static_cast<double>(o.hidden * 3 * o.decoder_layers * static_cast<Index>(core::size_of(o.precision)));
+        panel * static_cast<double>(o.hidden * 3 * o.decoder_layers * static_cast<Index>(core::size_of(core::computed(o.precision))));
   }
   return static_cast<std::size_t>(pairs * kBytesOfPair + values);
 }
@@ -57,12 +57,13 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
                                const TrainOptions& options) {
   const Index n = std::max<Index>(schema.num_vertices, 1);
   const double scale = static_cast<double>(n) / kSampleVertices;
-  const auto width = static_cast<double>(core::size_of(model_options.precision));
+  const std::size_t computed_width = core::size_of(core::computed(model_options.precision));
+  const auto width = static_cast<double>(computed_width);
   const auto pool = core::MemoryPool::create();
   layers::Model model(model_options, schema, pool.get());
   MemoryEstimate e;
   // Values, gradients and the best weights; the optimizer's own state by its kind.
-  const auto weights = static_cast<std::size_t>(model.num_weights()) * core::size_of(model_options.precision);
+  const auto weights = static_cast<std::size_t>(model.num_weights()) * computed_width;
   const bool is_sgd = options.optimizer.kind == core::OptimizerKind::kSgd;
   const std::size_t slots = is_sgd ? (options.optimizer.momentum > 0 ? 1 : 0) : 2;
   e.parameters_bytes = 2 * weights;

@@ -188,7 +188,7 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
   const DistributionOptions& d = options.distribution;
   Plan plan;
   plan.topology = d.topology;
-  plan.dtype = model_options.precision;
+  plan.dtype = core::computed(model_options.precision);
   plan.history = d.history;
   const layers::Model model(model_options, schema);
   const Topology& t = d.topology;

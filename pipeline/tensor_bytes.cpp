@@ -60,7 +60,7 @@ std::vector<core::NamedTensor> unpack(const Bytes& bytes) {
     const Index rows = reader.number();
     const Index cols = reader.number();
     const std::int64_t type = reader.number();
-    if (type > static_cast<std::int64_t>(core::DType::kFloat64)) throw Error("[unpack] the message is damaged");
+    if (type > static_cast<std::int64_t>(core::DType::kBfloat16)) throw Error("[unpack] the message is damaged");
     const auto dtype = static_cast<core::DType>(type);
     reader.need(length);
     std::string name(length, '\0');

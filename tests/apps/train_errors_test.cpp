@@ -36,6 +36,7 @@ TEST_CASE("wrong options are usage errors") {
       {{"--layer", "gat", "--gat.heads", "3"}, "3"},
       {{"--layer", "sage", "--sage.aggregator", "median"}, "mean, max"},
       {{"--hidden", "wide"}, "--hidden is 'wide'"},
+      {{"--precision", "bf17"}, "f32, f64 or bf16"},
       {{"--layers", "0"}, "--layers is 0"},
       {{"--dropout", "1"}, "--dropout is 1"},
       {{"--epochs", "0"}, "--epochs is 0"},

@@ -60,6 +60,31 @@ TEST_CASE("every layer trains, in both precisions and with residual blocks") {
   }
 }
 
+TEST_CASE("every layer trains in bfloat16, and one that was stopped goes on") {
+  const Workspace w;
+  for (const char* layer : {"gcn", "gat", "gatv2", "gcnii", "gin", "sage", "pna", "appnp", "sgc", "linear"}) {
+    CAPTURE(layer);
+    const Finished f = w.train({"--layer", layer, "--layers", "3", "--precision", "bf16", "--epochs", "3"});
+    CHECK(f.code == 0);
+    CHECK(std::isfinite(std::stod(f.result().at("loss"))));
+  }
+  const std::vector<std::string> options = {"--layer", "gcnii", "--precision", "bf16", "--epochs", "30", "-q"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = options;
+    all.insert(all.end(), more.begin(), more.end());
+    return w.train(all);
+  };
+  const Finished whole = with({});
+  CHECK(std::stod(whole.result().at("test_metric")) > 0.6);
+  CHECK(with({"--checkpoint", w.path("c.h5"), "--stop-after", "15"}).code == 0);
+  const Finished rest = with({"--checkpoint", w.path("c.h5"), "--resume"});
+  CHECK(rest.code == 0);
+  CHECK(rest.result().at("loss") == whole.result().at("loss"));
+  CHECK(rest.result().at("test_metric") == whole.result().at("test_metric"));
+  const Finished predicted = w.run({"laminar-predict", w.graph(), "--model", w.path("c.h5"), "--out", w.path("p.csv"), "-q"});
+  CHECK(predicted.code == 0);
+}
+
 TEST_CASE("quiet prints the result only") {
   const Workspace w;
   const Finished f = w.train({"-q"});
