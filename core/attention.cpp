@@ -9,6 +9,7 @@
 ///
 /// is row-local (f' is 1 or the slope, by the sign of the logit), so that the only pass over edges is the gather over a
 /// source's out-edges that gives dz_j and ds_j, with alpha computed anew from the row's three numbers.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -204,15 +205,17 @@ class AttentionNode final : public AggregationNode {
     const AttentionTargets<T> of{t, kept, means, g};
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
       AttentionScratch<C> scratch;
-      std::vector<T> sum(static_cast<std::size_t>(d));
+      std::vector<C> sum(static_cast<std::size_t>(d));
+      std::vector<C> own(static_cast<std::size_t>(d));
       for (Index j = source_begin; j < source_end; ++j) {
         const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
         if (masks_.active()) masks_.of_source(j, targets.span(), scratch.masks);
-        attention_source_weights(s + j * heads_, z + j * d, of, heads_, width, slope, targets, scratch);
+        std::copy_n(z + j * d, d, own.begin());
+        attention_source_weights(s + j * heads_, own.data(), of, heads_, width, slope, targets, scratch);
         if (dz != nullptr) {
           gather_heads(sum.data(), nullptr, g, heads_, width, targets, scratch);
           for (Index c = 0; c < d; ++c) {
-            dz[j * d + c] = static_cast<T>((sinks.rows.accumulate ? C(dz[j * d + c]) : C(0)) + C(sum[c]));
+            dz[j * d + c] = static_cast<T>((sinks.rows.accumulate ? C(dz[j * d + c]) : C(0)) + sum[c]);
           }
         }
         if (ds == nullptr) continue;

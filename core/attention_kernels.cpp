@@ -108,14 +108,14 @@ LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, 
 
 /// dots[e, h] = <z, x[indices[e]]>_h, by a tree of sums over kWidth columns.
 template <class T, Index kWidth>
-LAMINAR_INLINE void head_dots_of_width(Computed<T>* dots, const T* z, const T* x, Index heads,
+LAMINAR_INLINE void head_dots_of_width(Computed<T>* dots, const Computed<T>* z, const T* x, Index heads,
                                        const RowIndices& indices) {
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, heads * kWidth, heads * kWidth, indices, e);
     const T* row = x + indices[e] * heads * kWidth;
     for (Index h = 0; h < heads; ++h) {
       Computed<T> lanes[kWidth];
-      for (Index c = 0; c < kWidth; ++c) lanes[c] = Computed<T>(z[h * kWidth + c]) * Computed<T>(row[h * kWidth + c]);
+      for (Index c = 0; c < kWidth; ++c) lanes[c] = z[h * kWidth + c] * Computed<T>(row[h * kWidth + c]);
       for (Index half = kWidth / 2; half > 0; half /= 2) {
         for (Index c = 0; c < half; ++c) lanes[c] += lanes[c + half];
       }
@@ -125,7 +125,7 @@ LAMINAR_INLINE void head_dots_of_width(Computed<T>* dots, const T* z, const T* x
 }
 
 template <class T>
-LAMINAR_INLINE void head_dots(Computed<T>* dots, const T* z, const T* x, Index heads, Index width,
+LAMINAR_INLINE void head_dots(Computed<T>* dots, const Computed<T>* z, const T* x, Index heads, Index width,
                               const RowIndices& indices) {
   if (width == 4) return head_dots_of_width<T, 4>(dots, z, x, heads, indices);
   if (width == 8) return head_dots_of_width<T, 8>(dots, z, x, heads, indices);
@@ -193,9 +193,9 @@ LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, co
 }
 
 template <class T>
-LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const T* z, const AttentionTargets<T>& of,
-                                       Index heads, Index width, Computed<T> slope, const RowIndices& targets,
-                                       AttentionScratch<Computed<T>>& scratch) {
+LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const Computed<T>* z,
+                                       const AttentionTargets<T>& of, Index heads, Index width, Computed<T> slope,
+                                       const RowIndices& targets, AttentionScratch<Computed<T>>& scratch) {
   const auto size = static_cast<std::size_t>(targets.count * heads);
   scratch.weights.resize(size);
   scratch.exponents.resize(size);
@@ -211,8 +211,8 @@ LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const T
 
 /// Columns [0, kTile) of `x` and `y`, which hold the heads from `weights` on, kWidth columns each; sums stay in
 /// registers over all edges.
-template <class T, Index kTile, Index kWidth, bool kBoth>
-LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index stride, const RowIndices& indices,
+template <class Y, class T, Index kTile, Index kWidth, bool kBoth>
+LAMINAR_INLINE void gather_heads_tile(Y* y, Y* y_positive, const T* x, Index stride, const RowIndices& indices,
                                       const Computed<T>* weights, const Computed<T>* positive, Index heads) {
   using C = Computed<T>;
   C sum[kTile] = {};
@@ -229,14 +229,14 @@ LAMINAR_INLINE void gather_heads_tile(T* y, T* y_positive, const T* x, Index str
       }
     }
   }
-  for (Index c = 0; c < kTile; ++c) y[c] = T(sum[c]);
+  for (Index c = 0; c < kTile; ++c) y[c] = Y(sum[c]);
   if constexpr (kBoth) {
-    for (Index c = 0; c < kTile; ++c) y_positive[c] = T(sum_positive[c]);
+    for (Index c = 0; c < kTile; ++c) y_positive[c] = Y(sum_positive[c]);
   }
 }
 
-template <class T, bool kBoth>
-LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index heads, Index width,
+template <class Y, class T, bool kBoth>
+LAMINAR_INLINE void gather_heads_any(Y* y, Y* y_positive, const T* x, Index heads, Index width,
                                      const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
   // Eight vectors of 32 bytes for both sums, which every x86-64 with AVX has room for.
   constexpr Index kTile = 32;
@@ -247,8 +247,8 @@ LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index head
   const auto tiles = [&]<Index kSize, Index kWidth>() LAMINAR_INLINE_LAMBDA {
     for (; c + kSize <= d; c += kSize) {
       const Index head = c / width;
-      gather_heads_tile<T, kSize, kWidth, kBoth>(y + c, kBoth ? y_positive + c : nullptr, x + c, d, indices,
-                                                 weights + head, positive + head, heads);
+      gather_heads_tile<Y, T, kSize, kWidth, kBoth>(y + c, kBoth ? y_positive + c : nullptr, x + c, d, indices,
+                                                    weights + head, positive + head, heads);
     }
   };
   // Tiles hold whole heads, or one head whole tiles; the rest goes column by column.
@@ -267,13 +267,13 @@ LAMINAR_INLINE void gather_heads_any(T* y, T* y_positive, const T* x, Index head
   tiles.template operator()<1, 1>();
 }
 
-template <class T>
-LAMINAR_INLINE void gather_heads_either(T* y, T* y_positive, const T* x, Index heads, Index width,
+template <class Y, class T>
+LAMINAR_INLINE void gather_heads_either(Y* y, Y* y_positive, const T* x, Index heads, Index width,
                                         const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
   if (y_positive != nullptr) {
-    gather_heads_any<T, true>(y, y_positive, x, heads, width, indices, scratch);
+    gather_heads_any<Y, T, true>(y, y_positive, x, heads, width, indices, scratch);
   } else {
-    gather_heads_any<T, false>(y, y_positive, x, heads, width, indices, scratch);
+    gather_heads_any<Y, T, false>(y, y_positive, x, heads, width, indices, scratch);
   }
 }
 
@@ -306,7 +306,7 @@ void attention_source_weights(const double* source_scores, const double* z, cons
 }
 
 LAMINAR_MULTIVERSION
-void attention_source_weights(const float* source_scores, const Bfloat16* z, const AttentionTargets<Bfloat16>& of,
+void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<Bfloat16>& of,
                               Index heads, Index width, float slope, const RowIndices& targets,
                               AttentionScratch<float>& scratch) {
   source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
@@ -327,6 +327,12 @@ void gather_heads(double* y, double* y_positive, const double* x, Index heads, I
 LAMINAR_MULTIVERSION
 void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
                   const RowIndices& indices, const AttentionScratch<float>& scratch) {
+  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
+}
+
+LAMINAR_MULTIVERSION
+void gather_heads(float* y, float* y_positive, const Bfloat16* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<float>& scratch) {
   gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
 }
 

@@ -44,16 +44,16 @@ struct AttentionTargets {
   const T* gradients = nullptr;
 };
 
-/// The same weights for the out-edges of a source with scores [heads] and row z [heads, width]; also scratch.totals[h]
-/// = sum over e of leaky'(score_eh) alpha_eh (mask_eh <dy_i, z>_h - c_ih). The difference is taken edge by edge: in a
-/// sum of each term it would cancel digits away.
+/// The same weights for the out-edges of a source with scores [heads] and row z [heads, width], widened; also
+/// scratch.totals[h] = sum over e of leaky'(score_eh) alpha_eh (mask_eh <dy_i, z>_h - c_ih). The difference is taken
+/// edge by edge: in a sum of each term it would cancel digits away.
 void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<float>& of,
                               Index heads, Index width, float slope, const RowIndices& targets,
                               AttentionScratch<float>& scratch);
 void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
                               Index heads, Index width, double slope, const RowIndices& targets,
                               AttentionScratch<double>& scratch);
-void attention_source_weights(const float* source_scores, const Bfloat16* z, const AttentionTargets<Bfloat16>& of,
+void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<Bfloat16>& of,
                               Index heads, Index width, float slope, const RowIndices& targets,
                               AttentionScratch<float>& scratch);
 
@@ -65,5 +65,7 @@ void gather_heads(double* y, double* y_positive, const double* x, Index heads, I
                   const AttentionScratch<double>& scratch);
 void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
                   const RowIndices& indices, const AttentionScratch<float>& scratch);
+void gather_heads(float* y, float* y_positive, const Bfloat16* x, Index heads, Index width, const RowIndices& indices,
+                  const AttentionScratch<float>& scratch);
 
 }  // namespace laminar::core

@@ -81,7 +81,8 @@ TEST_CASE("every layer trains in bfloat16, and one that was stopped goes on") {
   CHECK(rest.code == 0);
   CHECK(rest.result().at("loss") == whole.result().at("loss"));
   CHECK(rest.result().at("test_metric") == whole.result().at("test_metric"));
-  const Finished predicted = w.run({"laminar-predict", w.graph(), "--model", w.path("c.h5"), "--out", w.path("p.csv"), "-q"});
+  const Finished predicted =
+      w.run({"laminar-predict", w.graph(), "--model", w.path("c.h5"), "--out", w.path("p.csv"), "-q"});
   CHECK(predicted.code == 0);
 }
 

@@ -103,6 +103,6 @@ TEST_CASE("a tensor refuses what can't be") {
 
 TEST_CASE("dtypes have names") {
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) CHECK(dtype_from_name(core::name_of(dtype)) == dtype);
-  CHECK_THROWS_AS(dtype_from_name("bf16"), UsageError);
+  CHECK_THROWS_AS(dtype_from_name("bf17"), UsageError);
   CHECK_THROWS_AS(dtype_from_name(""), UsageError);
 }
