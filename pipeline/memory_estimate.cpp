@@ -45,8 +45,8 @@ std::size_t pair_bytes(const layers::Model& model, const core::DatasetSchema& sc
   double values = 0;
   if (o.decoder == layers::DecoderKind::kMlp) {
     const double panel = std::min(pairs, static_cast<double>(PairScorer::kPanelPairs));
-    values =
-        panel * static_cast<double>(o.hidden * 3 * o.decoder_layers * static_cast<Index>(core::size_of(core::computed(o.precision))));
+    values = panel * static_cast<double>(o.hidden * 3 * o.decoder_layers *
+                                         static_cast<Index>(core::size_of(core::computed(o.precision))));
   }
   return static_cast<std::size_t>(pairs * kBytesOfPair + values);
 }
