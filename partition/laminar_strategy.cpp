@@ -99,7 +99,7 @@ Effort effort_of(Preset preset, const Hypergraph& h) {
   e.run.tries = 8;
   e.run.rated_pins = large ? 300 : 1000;
   e.run.search.rounds = 2;
-  e.run.search.sweeps = large ? 20 : 50;
+  e.run.search.sweeps = large ? 20 : 40;
   switch (preset) {
     case Preset::kFast:
       e.members = 2;
@@ -113,7 +113,7 @@ Effort effort_of(Preset preset, const Hypergraph& h) {
       break;
     case Preset::kQuality:
       e.members = medium ? 2 : 4;
-      e.generations = pins > 200'000 ? 1 : 2;
+      e.generations = pins > 50'000 ? 1 : 2;
       break;
     case Preset::kBest:
       e.members = large ? 4 : medium ? 8 : 12;

@@ -75,11 +75,23 @@ class Annealer {
     return true;
   }
 
+  /// Whether some net ties v to another part, or its leaving would free its own part of one: most vertices stay where
+  /// they are, and this tells soon.
+  bool tied_elsewhere(VertexId v, std::int32_t own, const std::int32_t* penalty) const {
+    if (state_.benefit(v) != 0) return true;
+    const std::int32_t untied = state_.net_weight_of(v);
+    const auto k = static_cast<std::int32_t>(state_.num_parts());
+    int tied = 0;
+    for (std::int32_t p = 0; p < k; ++p) tied += p != own && penalty[p] < untied ? 1 : 0;
+    return tied > 0;
+  }
+
   void visit(VertexId v, double temperature) {
     const std::int32_t own = state_.part_of(v);
     const auto k = static_cast<std::int32_t>(state_.num_parts());
     const double* weight = state_.hypergraph().weight_of(v);
     const std::int32_t* penalty = state_.penalties(v);
+    if (!tied_elsewhere(v, own, penalty)) return;
     const bool plain = goal_.power == 1 && goal_.bound <= 0;
     std::int32_t best = -1;
     double lowest = std::numeric_limits<double>::infinity();
@@ -92,7 +104,7 @@ class Annealer {
         lowest = cost;
       }
     }
-    // Vertices that no net ties to another part stay where they are.
+    // No net ties it to that part.
     if (best < 0 || (penalty[best] == state_.net_weight_of(v) && state_.benefit(v) == 0)) return;
     const double gain = (toll(weight, own) + (plain ? state_.benefit(v) : 0) - lowest) / (row_ * temperature);
     if (gain < -kHopeless || (gain < 0 && random_.uniform() >= std::exp(gain))) return;
