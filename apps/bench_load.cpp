@@ -17,6 +17,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/parallel.hpp"
 #include "laminar/datasets/graph_file.hpp"
+#include "laminar/pipeline/statistics.hpp"
 
 namespace laminar::apps {
 namespace {
@@ -33,10 +34,8 @@ struct Times {
   std::vector<double> ms;
 
   LoadRow row() const {
-    std::vector<double> sorted = ms;
-    std::sort(sorted.begin(), sorted.end());
-    const std::size_t n = sorted.size();
-    return {label, bytes, (sorted[(n - 1) / 2] + sorted[n / 2]) / 2, sorted.front(), sorted.back()};
+    const auto [least, largest] = std::minmax_element(ms.begin(), ms.end());
+    return {label, bytes, pipeline::median(ms), *least, *largest};
   }
 };
 
@@ -52,7 +51,7 @@ std::size_t read_file(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw Error(fmt::format("{}: can't be read: {}", path.string(), std::strerror(errno)));
   const auto bytes = static_cast<std::size_t>(std::filesystem::file_size(path));
-  const std::unique_ptr<char[]> memory(new char[bytes]);
+  const auto memory = std::make_unique_for_overwrite<char[]>(bytes);
   std::size_t done = 0;
   while (done < bytes) {
     const ssize_t count = ::read(file, memory.get() + done, std::min(kPiece, bytes - done));

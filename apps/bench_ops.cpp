@@ -26,6 +26,8 @@
 #include "laminar/core/random.hpp"
 #include "laminar/core/work_log.hpp"
 #include "laminar/datasets/generators.hpp"
+#include "laminar/partition/layout.hpp"
+#include "laminar/pipeline/statistics.hpp"
 
 namespace laminar::apps {
 
@@ -49,21 +51,9 @@ constexpr Index kHeads = 8;
 constexpr Index kCommunity = 4096;
 
 /// Vertices in the order of their communities, which is how laminar-convert --relabel would like to have them.
-core::Graph by_community(const core::Graph& graph, const std::vector<std::int32_t>& community) {
-  std::vector<VertexId> order(community.size());
-  std::iota(order.begin(), order.end(), VertexId{0});
-  std::stable_sort(order.begin(), order.end(), [&](VertexId u, VertexId v) { return community[u] < community[v]; });
-  std::vector<VertexId> place(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) place[static_cast<std::size_t>(order[i])] = static_cast<VertexId>(i);
-  std::vector<VertexId> sources;
-  std::vector<VertexId> targets;
-  for (Index v = 0; v < graph.num_vertices(); ++v) {
-    for (core::EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
-      sources.push_back(place[static_cast<std::size_t>(graph.in_sources()[e])]);
-      targets.push_back(place[static_cast<std::size_t>(v)]);
-    }
-  }
-  return core::Graph::from_edges(graph.num_vertices(), sources, targets, {}, graph.directed());
+core::Graph by_community(const core::Graph& graph, const std::vector<std::int32_t>& community, Index communities) {
+  const partition::Partition one_chunk{1, std::vector<std::int32_t>(community.size(), 0)};
+  return partition::Layout({communities, community}, one_chunk).renumber(graph);
 }
 
 class OpsBench {
@@ -80,17 +70,14 @@ class OpsBench {
 
   OpsFigures run() {
     dense();
-    const datasets::ImportResult made =
-        datasets::generate_sbm({.vertices = o_.vertices,
-                                .degree = o_.degree,
-                                .classes = std::max<Index>(1, (o_.vertices + kCommunity - 1) / kCommunity),
-                                .feature_dim = 0,
-                                .seed = o_.seed});
+    const Index communities = std::max<Index>(1, (o_.vertices + kCommunity - 1) / kCommunity);
+    const datasets::ImportResult made = datasets::generate_sbm(
+        {.vertices = o_.vertices, .degree = o_.degree, .classes = communities, .feature_dim = 0, .seed = o_.seed});
     figures_.vertices = made.data.graph->num_vertices();
     figures_.edges = made.data.graph->num_edges();
     const Block random_order = Block::whole(*made.data.graph);
     weighted_sum(random_order, "random order");
-    weighted_sum(Block::whole(by_community(*made.data.graph, made.data.labels.classes)), "by community");
+    weighted_sum(Block::whole(by_community(*made.data.graph, made.data.labels.classes, communities)), "by community");
     maximum(random_order);
     if (o_.width % kHeads == 0) attention(random_order);
     passes();
@@ -142,19 +129,19 @@ class OpsBench {
     for (Times& k : kernels) add_row(k.first, note, k.ms);
   }
 
-  void add_row(const WorkEntry& e, const std::string& note, std::vector<double>& ms) {
-    std::sort(ms.begin(), ms.end());
+  void add_row(const WorkEntry& e, const std::string& note, const std::vector<double>& ms) {
+    const auto [least, largest] = std::minmax_element(ms.begin(), ms.end());
     const auto calls = static_cast<double>(e.calls);
     const Limit limit = limits_.front().of(e.work);
-    const double median = std::max(ms[(ms.size() - 1) / 2], 1e-6);
+    const double median = std::max(pipeline::median(ms), 1e-6);
     figures_.rows.push_back({.label = note.empty() ? label_of(e.work) : fmt::format("{}, {}", label_of(e.work), note),
                              .flops = calls * e.work.flops,
                              .bytes = calls * e.work.bytes,
                              .unit = std::string(rate_unit(e.work)),
                              .rate = rate_of(e.work, median / calls),
                              .median_ms = median,
-                             .least_ms = ms.front(),
-                             .largest_ms = ms.back(),
+                             .least_ms = *least,
+                             .largest_ms = *largest,
                              .limit_ms = calls * limit.ms,
                              .bound = std::string(name_of(limit.bound))});
   }

@@ -65,8 +65,11 @@ struct Common {
     h.letter = 'h';
     line.add(std::move(h));
   }
-  void check() const {
+  /// `inputs` must not be written over.
+  void check(const std::vector<apps::NamedFile>& inputs = {}) const {
     if (threads < 0 || threads > 1024) throw UsageError(fmt::format("--threads is {}, expected 0 to 1024", threads));
+    const std::vector<apps::NamedFile> outputs = {{"json", json}};
+    apps::check_outputs(outputs, inputs);
   }
   void write(const char* command, nlohmann::ordered_json figures) const {
     if (json.empty()) return;
@@ -120,8 +123,6 @@ int run_ops(int argc, const char* const* argv) {
   if (!(o.degree >= 1 && o.degree <= static_cast<double>(o.vertices) / 4)) {
     throw UsageError(fmt::format("--degree is {}, expected 1 to a quarter of --vertices", o.degree));
   }
-  const std::vector<apps::NamedFile> outputs = {{"json", common.json}};
-  apps::check_outputs(outputs, {});
   o.threads = common.threads;
   const apps::Machine machine = apps::this_machine(common.threads);
   fmt::print("{}, {} threads, {}\n", machine.cpu_model, machine.threads, machine.gemm_library);
@@ -157,15 +158,12 @@ int run_epoch(int argc, const char* const* argv) {
     return 0;
   }
   line.apply(given);
-  common.check();
   if (graph.empty()) throw UsageError("a graph file is needed, e.g. laminar-bench epoch graph.h5");
+  common.check({{"the graph file", graph}});
   apps::set_layer_options(o.model, layer_values);
   apps::check_model_options(o.model, given);
   in_range("epochs", o.epochs, 1, 1'000'000);
   in_range("warmup", o.warmup, 1, 1'000'000);
-  const std::vector<apps::NamedFile> inputs = {{"the graph file", graph}};
-  const std::vector<apps::NamedFile> outputs = {{"json", common.json}};
-  apps::check_outputs(outputs, inputs);
   o.threads = common.threads;
   const auto file = laminar::datasets::open(graph);
   const auto with_learned = laminar::pipeline::with_learned_features(*file, o.model);
@@ -204,12 +202,9 @@ int run_load(int argc, const char* const* argv) {
                line.help());
     return 0;
   }
-  common.check();
   if (graph.empty()) throw UsageError("a graph file is needed, e.g. laminar-bench load graph.h5");
+  common.check({{"the graph file", graph}});
   in_range("repeats", o.repeats, 1, 10'000);
-  const std::vector<apps::NamedFile> inputs = {{"the graph file", graph}};
-  const std::vector<apps::NamedFile> outputs = {{"json", common.json}};
-  apps::check_outputs(outputs, inputs);
   o.threads = common.threads;
   const apps::LoadFigures figures = apps::measure_load(graph, o);
   fmt::print("{}: {} vertices, {} edges, a file of {:.1f} MB, {} threads\n\n{}\n", figures.name,

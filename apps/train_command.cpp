@@ -284,9 +284,8 @@ void TrainCommand::settle(core::Index ranks) {
   if (std::string note = resume ? "" : choose_training_defaults(given, training); !note.empty()) notes.push_back(note);
   if (model.precision == core::DType::kBfloat16 && !core::has_fast_bfloat16_gemm()) {
     notes.emplace_back(
-        "--precision bf16: no AMX here, so dense products are no faster than in f32; memory, and the time that it "
-        "takes "
-        "to read and write, is what is gained");
+        "--precision bf16: no AMX here, so dense products are no faster than in f32; what is gained is memory, and "
+        "time where reading and writing it decides");
   }
   pipeline::validate(training);
 }

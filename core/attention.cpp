@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -124,20 +125,26 @@ class AttentionNode final : public AggregationNode {
 
   void backward(Tape& tape, const Tensor& dy) override {
     GradientSink target = tape.sink(in_.target_scores);
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { target_gradient<T>(dy, target); });
+    Tensor means;
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { means = target_gradient<T>(dy, target); });
     SourceGradients out;
     if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z, dy.dtype());
     out.scores = tape.sink(in_.source_scores);
-    backward_rows(dy, 0, a_->num_sources, out);
+    source_gradients(dy, means, 0, a_->num_sources, out);
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
-    const WorkScope scope(
-        out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, begin, end, out); });
+    source_gradients(dy, head_dots(dy, y_, heads_, pool_.get()), begin, end, out);
   }
 
  private:
+  /// `means`: c_i, a row and head.
+  void source_gradients(const Tensor& dy, const Tensor& means, Index begin, Index end, SourceGradients& out) const {
+    const WorkScope scope(
+        out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, means, begin, end, out); });
+  }
+
   template <class T>
   void forward_any(const Tensor& sources, Tensor& y, Index begin, Index end) {
     const Index d = y.cols();
@@ -163,8 +170,9 @@ class AttentionNode final : public AggregationNode {
     });
   }
 
+  /// Returns c_i, a row and head, which it is made from.
   template <class T>
-  void target_gradient(const Tensor& dy, GradientSink& sink) const {
+  Tensor target_gradient(const Tensor& dy, GradientSink& sink) const {
     using C = Computed<T>;
     const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, 3));
     const Tensor means = head_dots(dy, y_, heads_, pool_.get());
@@ -183,10 +191,11 @@ class AttentionNode final : public AggregationNode {
       const C v = (c_positive[k] - c[k] * p) + slope * ((c[k] - c_positive[k]) - c[k] * (one - p));
       dt[k] = adds ? dt[k] + v : v;
     });
+    return means;
   }
 
   template <class T>
-  void backward_any(const Tensor& dy, Index begin, Index end, SourceGradients& sinks) const {
+  void backward_any(const Tensor& dy, const Tensor& all_means, Index begin, Index end, SourceGradients& sinks) const {
     const Index d = dy.cols();
     const Index width = d / heads_;
     using C = Computed<T>;
@@ -195,8 +204,6 @@ class AttentionNode final : public AggregationNode {
     const C* s = source_scores_.data<C>();
     const C* t = target_scores_.data<C>();
     const C* kept = kept_.data<C>();
-    // c_i, a row and head.
-    const Tensor all_means = head_dots(dy, y_, heads_, pool_.get());
     const C* means = all_means.data<C>();
     T* dz = sinks.rows.tensor ? sinks.rows.tensor.data<T>() : nullptr;
     C* ds = sinks.scores.tensor ? sinks.scores.tensor.data<C>() : nullptr;
@@ -206,12 +213,19 @@ class AttentionNode final : public AggregationNode {
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
       AttentionScratch<C> scratch;
       std::vector<C> sum(static_cast<std::size_t>(d));
-      std::vector<C> own(static_cast<std::size_t>(d));
+      // A source's own row, widened if need be.
+      std::vector<C> widened(static_cast<std::size_t>(std::is_same_v<T, C> ? 0 : d));
       for (Index j = source_begin; j < source_end; ++j) {
         const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
         if (masks_.active()) masks_.of_source(j, targets.span(), scratch.masks);
-        std::copy_n(z + j * d, d, own.begin());
-        attention_source_weights(s + j * heads_, own.data(), of, heads_, width, slope, targets, scratch);
+        const C* own = nullptr;
+        if constexpr (std::is_same_v<T, C>) {
+          own = z + j * d;
+        } else {
+          std::copy_n(z + j * d, d, widened.begin());
+          own = widened.data();
+        }
+        attention_source_weights(s + j * heads_, own, of, heads_, width, slope, targets, scratch);
         if (dz != nullptr) {
           gather_heads(sum.data(), nullptr, g, heads_, width, targets, scratch);
           for (Index c = 0; c < d; ++c) {

@@ -81,10 +81,9 @@ Graph Graph::from_in_csr(Index num_vertices, std::vector<EdgeId> offsets, std::v
   if (!reversed.empty() && reversed.size() != sources.size()) {
     throw Error(fmt::format("[graph] {} marks for {} edges", reversed.size(), sources.size()));
   }
-  if (const auto bad = std::find_if(weights.begin(), weights.end(), [](double w) { return !std::isfinite(w); });
-      bad != weights.end()) {
-    throw Error(
-        fmt::format("[graph] the weight of edge {} is {}; weights must be finite", bad - weights.begin(), *bad));
+  const auto count = static_cast<Index>(weights.size());
+  if (const Index bad = first_where(count, [&](Index e) { return !std::isfinite(weights[e]); }); bad < count) {
+    throw Error(fmt::format("[graph] the weight of edge {} is {}; weights must be finite", bad, weights[bad]));
   }
   sort_rows(offsets, sources, weights, reversed);
   auto arrays = std::make_shared<Arrays>();

@@ -25,8 +25,9 @@ SparseMatrix::SparseMatrix(Index rows, Index cols, std::vector<EdgeId> offsets, 
   if (values.size() != columns.size()) {
     throw Error(fmt::format("[sparse_matrix] {} values for {} entries", values.size(), columns.size()));
   }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) throw Error(fmt::format("[sparse_matrix] value {} is {}", i, values[i]));
+  const auto count = static_cast<Index>(values.size());
+  if (const Index bad = first_where(count, [&](Index i) { return !std::isfinite(values[i]); }); bad < count) {
+    throw Error(fmt::format("[sparse_matrix] value {} is {}", bad, values[bad]));
   }
   auto pattern = std::make_shared<Pattern>();
   pattern->cols = cols;

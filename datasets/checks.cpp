@@ -39,9 +39,10 @@ Complaint check_symmetric(const core::Graph& graph) {
 }
 
 Complaint check_finite(std::span<const float> values) {
-  const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-  if (bad == values.end()) return std::nullopt;
-  return fmt::format("entry {} is {}, expected a finite number", bad - values.begin(), *bad);
+  const auto count = static_cast<Index>(values.size());
+  const Index bad = core::first_where(count, [&](Index i) { return !std::isfinite(values[i]); });
+  if (bad == count) return std::nullopt;
+  return fmt::format("entry {} is {}, expected a finite number", bad, values[bad]);
 }
 
 namespace {

@@ -26,17 +26,18 @@ using Buffer = std::vector<unsigned char>;
 constexpr Index kBatchBytes = Index{32} << 20;
 constexpr std::size_t kChecksumBytes = 4;
 
+constexpr std::size_t size_of(NumberKind kind) { return kind == NumberKind::kInt64 ? 8 : 4; }
+
 /// How chunks of an array are stored, as far as that is understood here.
 struct Layout {
   Index rows = 0;
   Index chunk_rows = 0;
   Index row_values = 1;
   int rank = 1;
-  std::size_t element_bytes = 0;
   NumberKind stored = NumberKind::kFloat32;
   std::vector<H5Z_filter_t> filters;
 
-  std::size_t chunk_bytes() const { return static_cast<std::size_t>(chunk_rows * row_values) * element_bytes; }
+  std::size_t chunk_bytes() const { return static_cast<std::size_t>(chunk_rows * row_values) * size_of(stored); }
 };
 
 std::optional<NumberKind> stored_kind(hid_t array) {
@@ -73,7 +74,6 @@ std::optional<Layout> layout_of(hid_t array, Index row_values) {
   const auto stored = stored_kind(array);
   if (!stored) return std::nullopt;
   layout.stored = *stored;
-  layout.element_bytes = *stored == NumberKind::kInt64 ? 8 : 4;
   const int count = H5Pget_nfilters(creation.get());
   for (int i = 0; i < count; ++i) {
     unsigned flags = 0;
@@ -141,19 +141,20 @@ bool inflate_to(Buffer& bytes, std::size_t size, Buffer& scratch) {
   return true;
 }
 
-void unshuffle(Buffer& bytes, std::size_t element_bytes, Buffer& scratch) {
+template <std::size_t kBytes>
+void unshuffle_elements(const Buffer& from, Buffer& to) {
+  const std::size_t count = from.size() / kBytes;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t b = 0; b < kBytes; ++b) to[kBytes * i + b] = from[b * count + i];
+  }
+}
+
+void unshuffle(Buffer& bytes, NumberKind kind, Buffer& scratch) {
   scratch.resize(bytes.size());
-  const std::size_t count = bytes.size() / element_bytes;
-  const unsigned char* from = bytes.data();
-  unsigned char* to = scratch.data();
-  if (element_bytes == 4) {
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t b = 0; b < 4; ++b) to[4 * i + b] = from[b * count + i];
-    }
+  if (size_of(kind) == 4) {
+    unshuffle_elements<4>(bytes, scratch);
   } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t b = 0; b < element_bytes; ++b) to[element_bytes * i + b] = from[b * count + i];
-    }
+    unshuffle_elements<8>(bytes, scratch);
   }
   bytes.swap(scratch);
 }
@@ -184,7 +185,7 @@ bool decode(StoredChunk& chunk, const Layout& layout) {
       }
       default:
         if (chunk.bytes.size() != layout.chunk_bytes()) return false;
-        unshuffle(chunk.bytes, layout.element_bytes, scratch);
+        unshuffle(chunk.bytes, layout.stored, scratch);
         break;
     }
   }
@@ -195,8 +196,7 @@ bool decode(StoredChunk& chunk, const Layout& layout) {
 void copy_numbers(const Buffer& bytes, std::size_t from, std::size_t count, NumberKind stored, NumberKind kind,
                   void* out) {
   if (stored == kind) {
-    const std::size_t size = kind == NumberKind::kInt64 ? 8 : 4;
-    std::memcpy(out, bytes.data() + from * size, count * size);
+    std::memcpy(out, bytes.data() + from * size_of(kind), count * size_of(kind));
     return;
   }
   auto* to = static_cast<std::int64_t*>(out);
@@ -220,7 +220,6 @@ bool read_chunks(hid_t array, Index begin, Index end, Index row_values, NumberKi
   const Index last = (end - 1) / layout->chunk_rows + 1;
   const Index batch =
       std::clamp<Index>(kBatchBytes / std::max<Index>(1, static_cast<Index>(layout->chunk_bytes())), 1, last - first);
-  const std::size_t out_bytes = kind == NumberKind::kInt64 ? 8 : 4;
   std::vector<StoredChunk> chunks(static_cast<std::size_t>(batch));
   for (Index base = first; base < last; base += batch) {
     const Index count = std::min(batch, last - base);
@@ -246,7 +245,7 @@ bool read_chunks(hid_t array, Index begin, Index end, Index row_values, NumberKi
         copy_numbers(
             chunk.bytes, static_cast<std::size_t>((from - row) * row_values),
             static_cast<std::size_t>((to - from) * row_values), layout->stored, kind,
-            static_cast<unsigned char*>(out) + static_cast<std::size_t>((from - begin) * row_values) * out_bytes);
+            static_cast<unsigned char*>(out) + static_cast<std::size_t>((from - begin) * row_values) * size_of(kind));
       }
     });
     if (!whole) return false;

@@ -14,8 +14,8 @@ namespace laminar::datasets {
 
 /// Writes an HDF5 file beside its target and renames it into place in commit(): until then, and after any failure,
 /// what stood there before is untouched. Until then the file is in memory, as large as it will be on disk. Arrays are
-/// cut into chunks of about 1 MiB, shuffled, compressed and checksummed. Every call throws Error, naming the file, when
-/// it can't be written. One thread at a time.
+/// cut into chunks of about 1 MiB and checksummed, and shuffled and compressed but for large ones that would hardly
+/// become smaller. Every call throws Error, naming the file, when it can't be written. One thread at a time.
 class Hdf5Writer {
  public:
   /// What is in the file at first.

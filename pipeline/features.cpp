@@ -1,7 +1,6 @@
 #include "laminar/pipeline/features.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -54,16 +53,12 @@ void normalize_rows(Tensor& x) {
 }
 
 void check_finite(const Tensor& x, Index first_row) {
-  std::atomic<Index> bad{-1};
+  Index bad = 0;
   core::dispatch_kept(x.dtype(), [&]<class T>(T) {
     const T* p = x.data<T>();
-    core::parallel_for(x.size(), 1 << 16, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        if (!std::isfinite(core::Computed<T>(p[i]))) bad = i;
-      }
-    });
+    bad = core::first_where(x.size(), [=](Index i) { return !std::isfinite(core::Computed<T>(p[i])); });
   });
-  if (bad >= 0) {
+  if (bad < x.size()) {
     throw Error(
         fmt::format("feature {} of vertex {} is not a finite number", bad % x.cols(), first_row + bad / x.cols()));
   }
