@@ -20,6 +20,7 @@
 
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/attention_kernels.hpp"
+#include "laminar/core/dot.hpp"
 #include "laminar/core/edge_masks.hpp"
 #include "laminar/core/edge_work.hpp"
 #include "laminar/core/error.hpp"
@@ -56,16 +57,21 @@ class ScoreNode final : public Node {
     const bool adds = dz.accumulate;
     add_panels(tape.context().pool.get(), n, d, d, tape.sink(vector_).tensor.data<C>(),
                [=](Index begin, Index end, C* sum) LAMINAR_INLINE_LAMBDA {
-                 for (Index i = begin; i < end; ++i) {
-                   for (Index h = 0; h < heads; ++h) {
-                     const C gh = g[i * heads + h];
-                     for (Index c = h * width; c < (h + 1) * width; ++c) {
-                       sum[c] += gh * C(z[i * d + c]);
+                 with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+                   const Index piece = kWidth > 0 ? kWidth : width;
+                   for (Index i = begin; i < end; ++i) {
+                     for (Index c = 0; c < d; c += piece) {
+                       const C gh = g[i * heads + c / width];
+                       LAMINAR_LANES
+                       for (Index k = c; k < c + piece; ++k) sum[k] += gh * C(z[i * d + k]);
                        if (out == nullptr) continue;
-                       out[i * d + c] = static_cast<T>((adds ? C(out[i * d + c]) : C(0)) + gh * a[c]);
+                       LAMINAR_LANES
+                       for (Index k = c; k < c + piece; ++k) {
+                         out[i * d + k] = static_cast<T>((adds ? C(out[i * d + k]) : C(0)) + gh * a[k]);
+                       }
                      }
                    }
-                 }
+                 });
                });
   }
 
@@ -125,24 +131,22 @@ class AttentionNode final : public AggregationNode {
 
   void backward(Tape& tape, const Tensor& dy) override {
     GradientSink target = tape.sink(in_.target_scores);
-    Tensor means;
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { means = target_gradient<T>(dy, target); });
+    const Tensor numbers = target_numbers(dy, &target);
     SourceGradients out;
     if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z, dy.dtype());
     out.scores = tape.sink(in_.source_scores);
-    source_gradients(dy, means, 0, a_->num_sources, out);
+    source_gradients(dy, numbers, 0, a_->num_sources, out);
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
-    source_gradients(dy, head_dots(dy, y_, heads_, pool_.get()), begin, end, out);
+    source_gradients(dy, target_numbers(dy, nullptr), begin, end, out);
   }
 
  private:
-  /// `means`: c_i, a row and head.
-  void source_gradients(const Tensor& dy, const Tensor& means, Index begin, Index end, SourceGradients& out) const {
+  void source_gradients(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& out) const {
     const WorkScope scope(
         out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, means, begin, end, out); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, numbers, begin, end, out); });
   }
 
   template <class T>
@@ -170,46 +174,68 @@ class AttentionNode final : public AggregationNode {
     });
   }
 
-  /// Returns c_i, a row and head, which it is made from.
-  template <class T>
-  Tensor target_gradient(const Tensor& dy, GradientSink& sink) const {
-    using C = Computed<T>;
-    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, 3));
-    const Tensor means = head_dots(dy, y_, heads_, pool_.get());
-    const Tensor positive_means = head_dots(dy, positive_part_, heads_, pool_.get());
-    const C* c = means.data<C>();
-    const C* c_positive = positive_means.data<C>();
-    const C* kept = kept_.data<C>();
-    C* dt = sink.tensor.data<C>();
-    const bool adds = sink.accumulate;
-    const Index heads = heads_;
-    const C slope = static_cast<C>(slope_);
-    for_each_element(means.size(), [=](Index k) LAMINAR_INLINE_LAMBDA {
-      const C* row = kept + k / heads * kAttentionKept * heads + k % heads;
-      const C p = row[2 * heads];
-      const C one = row[heads] > 0 ? C(1) : C(0);
-      const C v = (c_positive[k] - c[k] * p) + slope * ((c[k] - c_positive[k]) - c[k] * (one - p));
-      dt[k] = adds ? dt[k] + v : v;
-    });
-    return means;
+  /// What sources need of targets (kAttentionTarget) [rows, 4 * heads]; and, if `dt` is given, the gradient of the
+  /// targets' scores.
+  Tensor target_numbers(const Tensor& dy, GradientSink* dt) const {
+    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, dt != nullptr ? 3 : 2));
+    Tensor numbers(dy.rows(), heads_ * kAttentionTarget, computed(dy.dtype()), pool_.get());
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { target_numbers_any<T>(dy, numbers, dt); });
+    return numbers;
   }
 
   template <class T>
-  void backward_any(const Tensor& dy, const Tensor& all_means, Index begin, Index end, SourceGradients& sinks) const {
+  void target_numbers_any(const Tensor& dy, Tensor& numbers, GradientSink* sink) const {
+    using C = Computed<T>;
+    const T* g = dy.data<T>();
+    const T* y = y_.data<T>();
+    const T* positive = positive_part_.data<T>();
+    const C* scores = target_scores_.data<C>();
+    const C* kept = kept_.data<C>();
+    C* out = numbers.data<C>();
+    C* dt = sink != nullptr ? sink->tensor.data<C>() : nullptr;
+    const bool adds = sink != nullptr && sink->accumulate;
+    const Index heads = heads_;
+    const Index d = dy.cols();
+    const Index width = d / heads;
+    const C slope = static_cast<C>(slope_);
+    parallel_for_vectorised(dy.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+      with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+        for (Index i = begin; i < end; ++i) {
+          C* numbers_of = out + i * heads * kAttentionTarget;
+          const C* kept_of = kept + i * heads * kAttentionKept;
+          C* c = numbers_of + 3 * heads;
+          dots_of_heads<kWidth>(c, g + i * d, y + i * d, heads, width);
+          if (dt != nullptr) {
+            // <dy_i, y_i+>, where the scores come after it.
+            C* c_positive = numbers_of;
+            dots_of_heads<kWidth>(c_positive, g + i * d, positive + i * d, heads, width);
+            for (Index h = 0; h < heads; ++h) {
+              const C p = kept_of[2 * heads + h];
+              const C one = kept_of[heads + h] > 0 ? C(1) : C(0);
+              const C v = (c_positive[h] - c[h] * p) + slope * ((c[h] - c_positive[h]) - c[h] * (one - p));
+              dt[i * heads + h] = adds ? dt[i * heads + h] + v : v;
+            }
+          }
+          for (Index h = 0; h < heads; ++h) numbers_of[h] = scores[i * heads + h];
+          for (Index k = 0; k < 2 * heads; ++k) numbers_of[heads + k] = kept_of[k];
+        }
+      });
+    });
+  }
+
+  template <class T>
+  void backward_any(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& sinks) const {
     const Index d = dy.cols();
     const Index width = d / heads_;
     using C = Computed<T>;
     const T* g = dy.data<T>();
     const T* z = z_.data<T>();
     const C* s = source_scores_.data<C>();
-    const C* t = target_scores_.data<C>();
-    const C* kept = kept_.data<C>();
-    const C* means = all_means.data<C>();
     T* dz = sinks.rows.tensor ? sinks.rows.tensor.data<T>() : nullptr;
     C* ds = sinks.scores.tensor ? sinks.scores.tensor.data<C>() : nullptr;
     const C slope = static_cast<C>(slope_);
     const auto& transposed = a_->transposed;
-    const AttentionTargets<T> of{t, kept, means, g};
+    const AttentionTargets<T> of{numbers.data<C>(), g};
     parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
       AttentionScratch<C> scratch;
       std::vector<C> sum(static_cast<std::size_t>(d));

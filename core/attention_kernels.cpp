@@ -26,11 +26,26 @@ LAMINAR_INLINE void with_heads(Index heads, const F& f) {
   }
 }
 
+/// Makes room for `size` numbers at least.
+template <class... Vectors>
+LAMINAR_INLINE void grow(Index size, Vectors&... vectors) {
+  const auto wanted = static_cast<std::size_t>(size);
+  ((vectors.size() < wanted ? vectors.resize(wanted) : void()), ...);
+}
+
 /// weights -> exp(weights).
 template <class T>
 LAMINAR_INLINE void exponentials(T* values, Index count) {
   LAMINAR_LANES
   for (Index i = 0; i < count; ++i) values[i] = exponential(values[i]);
+}
+
+/// How many of the count * heads numbers of a row's edges are taken through all steps at once: of a constant number of
+/// heads an edge's, which then stay in registers (read back from memory as longer vectors than they were written, they
+/// would stall each row); else all.
+template <Index kHeads>
+constexpr Index lanes_together(Index count, Index heads) {
+  return kHeads > 1 ? kHeads : count * heads;
 }
 
 template <class T, Index kHeads>
@@ -59,17 +74,22 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
       largest[h] = score > largest[h] ? score : largest[h];
     }
   }
-  for (Index e = 0; e < count; ++e) {
-    LAMINAR_LANES
-    for (Index h = 0; h < heads; ++h) weights[e * heads + h] = scores[e * heads + h] - largest[h];
-  }
-  exponentials(weights, count * heads);
-  for (Index e = 0; e < count; ++e) {
-    LAMINAR_LANES
-    for (Index h = 0; h < heads; ++h) {
-      const auto value = static_cast<double>(weights[e * heads + h]);
-      totals[h] += value;
-      positive_totals[h] += scores[e * heads + h] > 0 ? value : 0.0;
+  const Index piece = lanes_together<kHeads>(count, heads);
+  for (Index begin = 0; begin < count * heads; begin += piece) {
+    T* w = weights + begin;
+    const T* score = scores + begin;
+    for (Index e = 0; e < piece / heads; ++e) {
+      LAMINAR_LANES
+      for (Index h = 0; h < heads; ++h) w[e * heads + h] = score[e * heads + h] - largest[h];
+    }
+    exponentials(w, piece);
+    for (Index e = 0; e < piece / heads; ++e) {
+      LAMINAR_LANES
+      for (Index h = 0; h < heads; ++h) {
+        const auto value = static_cast<double>(w[e * heads + h]);
+        totals[h] += value;
+        positive_totals[h] += score[e * heads + h] > 0 ? value : 0.0;
+      }
     }
   }
   T* inverse = kept + heads;
@@ -81,61 +101,37 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   const T* masks = scratch.masks.empty() ? nullptr : scratch.masks.data();
   for (Index e = 0; e < count; ++e) {
     LAMINAR_LANES
-    for (Index h = 0; h < heads; ++h) weights[e * heads + h] *= inverse[h];
+    for (Index h = 0; h < heads; ++h) {
+      const Index i = e * heads + h;
+      const T w = masks != nullptr ? weights[i] * inverse[h] * masks[i] : weights[i] * inverse[h];
+      weights[i] = w;
+      positive[i] = scores[i] > 0 ? w : T(0);
+    }
   }
-  if (masks != nullptr) {
-    LAMINAR_LANES
-    for (Index i = 0; i < count * heads; ++i) weights[i] *= masks[i];
-  }
-  LAMINAR_LANES
-  for (Index i = 0; i < count * heads; ++i) positive[i] = scores[i] > 0 ? weights[i] : T(0);
 }
 
 template <class T>
 LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, Index heads, T slope,
                                 const RowIndices& sources, AttentionScratch<T>& scratch, T* kept) {
-  const auto size = static_cast<std::size_t>(sources.count * heads);
-  scratch.weights.resize(size);
-  scratch.positive.resize(size);
-  scratch.exponents.resize(size);
-  scratch.largest.resize(static_cast<std::size_t>(heads));
-  scratch.totals.resize(static_cast<std::size_t>(heads));
-  scratch.positive_totals.resize(static_cast<std::size_t>(heads));
+  const Index size = sources.count * heads;
+  grow(size, scratch.weights, scratch.positive, scratch.exponents);
+  grow(heads, scratch.largest, scratch.totals, scratch.positive_totals);
   with_heads(heads, [&]<Index kHeads>() LAMINAR_INLINE_LAMBDA {
     weights_of_heads<T, kHeads>(source_scores, target_scores, heads, slope, sources, scratch, kept);
   });
 }
 
-/// dots[e, h] = <z, x[indices[e]]>_h, by a tree of sums over kWidth columns.
-template <class T, Index kWidth>
-LAMINAR_INLINE void head_dots_of_width(Computed<T>* dots, const Computed<T>* z, const T* x, Index heads,
-                                       const RowIndices& indices) {
-  for (Index e = 0; e < indices.count; ++e) {
-    fetch_ahead(x, heads * kWidth, heads * kWidth, indices, e);
-    const T* row = x + indices[e] * heads * kWidth;
-    for (Index h = 0; h < heads; ++h) {
-      Computed<T> lanes[kWidth];
-      for (Index c = 0; c < kWidth; ++c) lanes[c] = z[h * kWidth + c] * Computed<T>(row[h * kWidth + c]);
-      for (Index half = kWidth / 2; half > 0; half /= 2) {
-        for (Index c = 0; c < half; ++c) lanes[c] += lanes[c + half];
-      }
-      dots[e * heads + h] = lanes[0];
-    }
-  }
-}
-
+/// dots[e, h] = <z, x[indices[e]]>_h.
 template <class T>
 LAMINAR_INLINE void head_dots(Computed<T>* dots, const Computed<T>* z, const T* x, Index heads, Index width,
                               const RowIndices& indices) {
-  if (width == 4) return head_dots_of_width<T, 4>(dots, z, x, heads, indices);
-  if (width == 8) return head_dots_of_width<T, 8>(dots, z, x, heads, indices);
-  if (width == 16) return head_dots_of_width<T, 16>(dots, z, x, heads, indices);
-  for (Index e = 0; e < indices.count; ++e) {
-    fetch_ahead(x, heads * width, heads * width, indices, e);
-    for (Index h = 0; h < heads; ++h) {
-      dots[e * heads + h] = dot(z + h * width, x + (indices[e] * heads + h) * width, width);
+  const Index d = heads * width;
+  with_head_width(width, [=, &indices]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+    for (Index e = 0; e < indices.count; ++e) {
+      fetch_ahead(x, d, d, indices, e);
+      dots_of_heads<kWidth>(dots + e * heads, z, x + indices[e] * d, heads, width);
     }
-  }
+  });
 }
 
 template <class T, Index kHeads>
@@ -152,43 +148,39 @@ LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, co
   C* dots = scratch.dots.data();
   double* totals = scratch.totals.data();
   std::fill_n(totals, heads, 0.0);
-  for (Index e = 0; e < count; ++e) {
-    fetch_ahead(of.scores, heads, heads, targets, e);
-    fetch_ahead(of.kept, heads * kAttentionKept, heads * kAttentionKept, targets, e);
-    fetch_ahead(of.means, heads, heads, targets, e);
-    const C* target = of.scores + targets[e] * heads;
-    const C* kept = of.kept + targets[e] * heads * kAttentionKept;
-    const C* mean = of.means + targets[e] * heads;
-    LAMINAR_LANES
-    for (Index h = 0; h < heads; ++h) {
-      const Index i = e * heads + h;
-      const C raw = source_scores[h] + target[h];
-      const C scaled = slope * raw;
-      exponents[i] = (raw > 0 ? raw : scaled) - kept[h];
-      slopes[i] = raw > 0 ? C(1) : slope;
-      weights[i] = kept[heads + h];
-      means[i] = mean[h];
+  const C* masks = scratch.masks.empty() ? nullptr : scratch.masks.data();
+  const Index piece = lanes_together<kHeads>(count, heads);
+  for (Index begin = 0; begin < count * heads; begin += piece) {
+    const Index first = kHeads > 1 ? begin / kHeads : 0;
+    for (Index e = first; e < first + piece / heads; ++e) {
+      fetch_ahead(of.numbers, heads * kAttentionTarget, heads * kAttentionTarget, targets, e);
+      const C* score = of.numbers + targets[e] * heads * kAttentionTarget;
+      const C* largest = score + heads;
+      const C* inverse = largest + heads;
+      const C* mean = inverse + heads;
+      LAMINAR_LANES
+      for (Index h = 0; h < heads; ++h) {
+        const Index i = e * heads + h;
+        const C raw = source_scores[h] + score[h];
+        const C scaled = slope * raw;
+        exponents[i] = (raw > 0 ? raw : scaled) - largest[h];
+        slopes[i] = raw > 0 ? C(1) : slope;
+        weights[i] = inverse[h];
+        means[i] = mean[h];
+      }
     }
-  }
-  exponentials(exponents, count * heads);
-  if (!scratch.masks.empty()) {
-    const C* masks = scratch.masks.data();
+    exponentials(exponents + begin, piece);
     LAMINAR_LANES
-    for (Index i = 0; i < count * heads; ++i) dots[i] *= masks[i];
-  }
-  LAMINAR_LANES
-  for (Index i = 0; i < count * heads; ++i) {
-    weights[i] *= exponents[i];
-    dots[i] = slopes[i] * weights[i] * (dots[i] - means[i]);
-  }
-  for (Index e = 0; e < count; ++e) {
-    LAMINAR_LANES
-    for (Index h = 0; h < heads; ++h) totals[h] += static_cast<double>(dots[e * heads + h]);
-  }
-  if (!scratch.masks.empty()) {
-    const C* masks = scratch.masks.data();
-    LAMINAR_LANES
-    for (Index i = 0; i < count * heads; ++i) weights[i] *= masks[i];
+    for (Index i = begin; i < begin + piece; ++i) {
+      const C alpha = weights[i] * exponents[i];
+      const C dot = masks != nullptr ? dots[i] * masks[i] : dots[i];
+      dots[i] = slopes[i] * alpha * (dot - means[i]);
+      weights[i] = masks != nullptr ? alpha * masks[i] : alpha;
+    }
+    for (Index e = first; e < first + piece / heads; ++e) {
+      LAMINAR_LANES
+      for (Index h = 0; h < heads; ++h) totals[h] += static_cast<double>(dots[e * heads + h]);
+    }
   }
 }
 
@@ -196,13 +188,8 @@ template <class T>
 LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const Computed<T>* z,
                                        const AttentionTargets<T>& of, Index heads, Index width, Computed<T> slope,
                                        const RowIndices& targets, AttentionScratch<Computed<T>>& scratch) {
-  const auto size = static_cast<std::size_t>(targets.count * heads);
-  scratch.weights.resize(size);
-  scratch.exponents.resize(size);
-  scratch.means.resize(size);
-  scratch.slopes.resize(size);
-  scratch.dots.resize(size);
-  scratch.totals.resize(static_cast<std::size_t>(heads));
+  grow(targets.count * heads, scratch.weights, scratch.exponents, scratch.means, scratch.slopes, scratch.dots);
+  grow(heads, scratch.totals);
   head_dots(scratch.dots.data(), z, of.gradients, heads, width, targets);
   with_heads(heads, [&]<Index kHeads>() LAMINAR_INLINE_LAMBDA {
     source_weights_of_heads<T, kHeads>(source_scores, of, heads, slope, targets, scratch);
@@ -244,27 +231,25 @@ LAMINAR_INLINE void gather_heads_any(Y* y, Y* y_positive, const T* x, Index head
   const Computed<T>* weights = scratch.weights.data();
   const Computed<T>* positive = kBoth ? scratch.positive.data() : weights;
   Index c = 0;
-  const auto tiles = [&]<Index kSize, Index kWidth>() LAMINAR_INLINE_LAMBDA {
-    for (; c + kSize <= d; c += kSize) {
+  const auto tiles = [&]<Index kSize, Index kWidth>(Index end) LAMINAR_INLINE_LAMBDA {
+    for (; c + kSize <= end; c += kSize) {
       const Index head = c / width;
       gather_heads_tile<Y, T, kSize, kWidth, kBoth>(y + c, kBoth ? y_positive + c : nullptr, x + c, d, indices,
                                                     weights + head, positive + head, heads);
     }
   };
-  // Tiles hold whole heads, or one head whole tiles; the rest goes column by column.
-  if (width % kTile == 0) {
-    tiles.template operator()<kTile, kTile>();
-  } else if (width == 16) {
-    tiles.template operator()<kTile, 16>();
-    tiles.template operator()<16, 16>();
-  } else if (width == 8) {
-    tiles.template operator()<kTile, 8>();
-    tiles.template operator()<8, 8>();
-  } else if (width == 4) {
-    tiles.template operator()<kTile, 4>();
-    tiles.template operator()<4, 4>();
+  // Tiles hold whole heads, where these are of a width that is usual, or lie within one.
+  if (width == 16) tiles.template operator()<kTile, 16>(d);
+  if (width == 8) tiles.template operator()<kTile, 8>(d);
+  if (width == 4) tiles.template operator()<kTile, 4>(d);
+  while (c < d) {
+    const Index end = c + width;
+    tiles.template operator()<kTile, kTile>(end);
+    tiles.template operator()<16, 16>(end);
+    tiles.template operator()<8, 8>(end);
+    tiles.template operator()<4, 4>(end);
+    tiles.template operator()<1, 1>(end);
   }
-  tiles.template operator()<1, 1>();
 }
 
 template <class Y, class T>

@@ -9,7 +9,7 @@
 /// and head stand at e * heads + h. The order of every sum is fixed, so results don't depend on the instruction set.
 namespace laminar::core {
 
-/// What is needed for a row's edges; reused from row to row.
+/// What is needed for a row's edges; reused from row to row, so that arrays may be longer than a row needs.
 template <class T>
 struct AttentionScratch {
   /// By edge and head: alpha times mask, and the same where the score is positive, else 0.
@@ -33,14 +33,14 @@ void attention_weights(const float* source_scores, const float* target_scores, I
 void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
                        const RowIndices& sources, AttentionScratch<double>& scratch, double* kept);
 
-/// One source's side of the backward: what its out-edges need, in the arrays of their targets i; rows kept as T.
+/// What a source's side of the backward needs of a target i, head after head of each: its score, m and 1 / sum as kept,
+/// c_i = <dy_i, y_i>; side by side, as they are gathered.
+inline constexpr Index kAttentionTarget = 4;
+
+/// By target: these numbers [4, heads], and dy_i [heads, width], kept as T.
 template <class T>
 struct AttentionTargets {
-  /// By target: scores [heads], what attention_weights() kept [3, heads], c_i = <dy_i, y_i> [heads], dy_i [heads,
-  /// width].
-  const Computed<T>* scores = nullptr;
-  const Computed<T>* kept = nullptr;
-  const Computed<T>* means = nullptr;
+  const Computed<T>* numbers = nullptr;
   const T* gradients = nullptr;
 };
 

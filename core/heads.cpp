@@ -81,9 +81,10 @@ Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool
     const T* p = a.data<T>();
     const auto run = [&](const auto* q) {
       parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-        for (Index i = begin; i < end; ++i) {
-          for (Index h = 0; h < heads; ++h) out[i * heads + h] = dot(p + i * d + h * w, q + i * stride + h * w, w);
-        }
+        with_head_width(w, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+          for (Index i = begin; i < end; ++i)
+            dots_of_heads<kWidth>(out + i * heads, p + i * d, q + i * stride, heads, w);
+        });
       });
     };
     if (b.dtype() == a.dtype()) {

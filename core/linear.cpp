@@ -13,16 +13,19 @@
 namespace laminar::core {
 namespace {
 
-void add_bias_in_place(Tensor& y, const Tensor& bias) {
+/// y = x + bias in every row; y may be x.
+void add_bias_to(const Tensor& x, const Tensor& bias, Tensor& y) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "bias", y, 2));
   dispatch_kept(y.dtype(), [&]<class T>(T) {
     using C = Computed<T>;
+    const T* in = x.data<T>();
     T* out = y.data<T>();
     const C* b = bias.data<C>();
     const Index d = y.cols();
     parallel_for_vectorised(y.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       for (Index r = begin; r < end; ++r) {
-        for (Index c = 0; c < d; ++c) out[r * d + c] = static_cast<T>(C(out[r * d + c]) + b[c]);
+        LAMINAR_LANES
+        for (Index c = 0; c < d; ++c) out[r * d + c] = static_cast<T>(C(in[r * d + c]) + b[c]);
       }
     });
   });
@@ -162,7 +165,7 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
   if (tape.is_sparse(x)) {
     sparse_input = tape.sparse(x);
     multiply(sparse_input, weight.value, y, adds);
-    if (bias != nullptr) add_bias_in_place(y, bias->value);
+    if (bias != nullptr) add_bias_to(y, bias->value, y);
     y = as(y, dtype, tape);
   } else {
     input = tape.narrowed(x);
@@ -216,8 +219,9 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
 
 Var add_bias(Tape& tape, Var x, Parameter& bias) {
   check_bias(bias, tape.cols(x));
-  Tensor y = tape.kept(x).clone(tape.context().pool.get());
-  add_bias_in_place(y, bias.value);
+  const Tensor in = tape.kept(x);
+  Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  add_bias_to(in, bias.value, y);
   const Var b = tape.parameter(bias);
   return tape.record(std::move(y), std::make_unique<AddBiasNode>(x, b), {x, b});
 }

@@ -73,13 +73,19 @@ TEST_CASE("attention agrees with the reference, forward and backward") {
     const Index n = g.graph.num_vertices();
     for (const DType dtype : {DType::kFloat32, kDouble}) {
       const double tolerance = dtype == DType::kFloat32 ? 1e-5 : 1e-12;
-      for (const Index heads : {1, 3, 9}) {
+      // Numbers of heads and widths that kernels are made for, and others.
+      struct Heads {
+        Index count, width;
+      };
+      for (const auto [heads, width] :
+           {Heads{1, 27}, {1, 64}, {3, 9}, {9, 3}, {4, 16}, {4, 48}, {8, 4}, {8, 8}, {8, 16}, {8, 32}, {16, 8}}) {
         for (const bool self_loops : {false, true}) {
           CAPTURE(heads);
+          CAPTURE(width);
           CAPTURE(self_loops);
-          const ParameterList p = vectors(9 * 3, dtype);
-          const Tensor z = random_tensor(n, 9 * 3, dtype, 1);
-          const Tensor dy = output_gradient(n, 9 * 3, dtype);
+          const ParameterList p = vectors(heads * width, dtype);
+          const Tensor z = random_tensor(n, heads * width, dtype, 1);
+          const Tensor dy = output_gradient(n, heads * width, dtype);
           const Pass pass = run_pass(
               context(dtype),
               [&](Tape& t, const std::vector<Var>& in) {

@@ -1,5 +1,6 @@
 #include "laminar/core/heads.hpp"
 
+#include <cmath>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -53,4 +54,48 @@ TEST_CASE("dots by head, with rows of their own or one for all") {
   const Tensor one = head_dots(a, b.slice_rows(0, 1), 2, nullptr);
   const std::vector<double> shared = {3, -1, 11, -1};
   for (Index k = 0; k < 4; ++k) CHECK(one.data<double>()[k] == shared[static_cast<std::size_t>(k)]);
+}
+
+TEST_CASE("dots by head are the same for every number and width of heads, and as they are kept") {
+  const DType kinds[] = {DType::kFloat32, DType::kFloat64, DType::kBfloat16};
+  for (const DType dtype : kinds) {
+    for (const Index heads : {1, 3, 8, 11, 16}) {
+      for (const Index width : {1, 4, 5, 8, 16, 24, 32, 48}) {
+        CAPTURE(static_cast<int>(dtype));
+        CAPTURE(heads);
+        CAPTURE(width);
+        const Index rows = 5;
+        const DType wide = computed(dtype);
+        const Tensor a = random_tensor(rows, heads * width, wide, 1).to(dtype);
+        const Tensor b = random_tensor(rows, heads * width, wide, 2).to(dtype);
+        const Tensor all = head_dots(a, b, heads, nullptr);
+        REQUIRE(all.dtype() == wide);
+        for (Index i = 0; i < rows; ++i) {
+          for (Index h = 0; h < heads; ++h) {
+            double sum = 0;
+            double size = 0;
+            for (Index c = h * width; c < (h + 1) * width; ++c) {
+              sum += a.at(i, c) * b.at(i, c);
+              size += std::abs(a.at(i, c) * b.at(i, c));
+            }
+            CHECK(std::abs(all.at(i, h) - sum) <= (wide == DType::kFloat32 ? 1e-6 : 1e-14) * size);
+          }
+        }
+        // Head by head: the same bits, whatever they are taken together with.
+        if (dtype != DType::kFloat64) continue;
+        for (Index h = 0; h < heads; ++h) {
+          Tensor left(rows, width, dtype);
+          Tensor right(rows, width, dtype);
+          for (Index i = 0; i < rows; ++i) {
+            for (Index c = 0; c < width; ++c) {
+              left.set(i, c, a.at(i, h * width + c));
+              right.set(i, c, b.at(i, h * width + c));
+            }
+          }
+          const Tensor one = head_dots(left, right, 1, nullptr);
+          for (Index i = 0; i < rows; ++i) CHECK(one.at(i, 0) == all.at(i, h));
+        }
+      }
+    }
+  }
 }

@@ -24,6 +24,22 @@ using namespace laminar;
 using namespace laminar::core;
 using namespace laminar::testing;
 
+TEST_CASE("large buffers begin where a large page does, are all there, and are recycled") {
+  const auto pool = MemoryPool::create();
+  const std::size_t page = std::size_t{2} << 20;
+  for (const std::size_t bytes : {page - 64, page, 3 * page + 4096}) {
+    CAPTURE(bytes);
+    auto a = pool->allocate(bytes, MemoryPurpose::kActivations);
+    CHECK(reinterpret_cast<std::uintptr_t>(a.get()) % (bytes < page ? 64 : page) == 0);
+    CHECK(pool->live_bytes(MemoryPurpose::kActivations) == bytes);
+    for (std::size_t i = 0; i < bytes; i += 64) a.get()[i] = std::byte{7};
+    std::byte* const address = a.get();
+    a.reset();
+    CHECK(pool->allocate(bytes, MemoryPurpose::kActivations).get() == address);
+    pool->trim();
+  }
+}
+
 TEST_CASE("a pool meters by purpose and recycles") {
   const auto pool = MemoryPool::create();
   auto a = pool->allocate(1000, MemoryPurpose::kActivations);
