@@ -137,34 +137,28 @@ void multiply_any(const GemmShape& shape, const Tensor& x, const Tensor& w, cons
   });
 }
 
-/// sum [k, m] = x^T g of rows [begin, end).
+/// sum [k, m] (+)= x^T g of rows [begin, end), which are few enough to stay in the cache.
 template <class T>
-void multiply_rows(const Tensor& x, const Tensor& g, Index begin, Index end, T* sum) {
+void multiply_rows(const Tensor& x, const Tensor& g, Index begin, Index end, T* sum, bool accumulate) {
   const Index k = x.cols();
   const Index m = g.cols();
   gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, x.data<T>() + begin * k, g.data<T>() + begin * m, sum,
-       false);
+       accumulate);
 }
 
 /// The same of bfloat16 rows, as in multiply_kept_panels().
-void multiply_kept_rows(const Tensor& x, const Tensor& g, Index begin, Index end, float* sum) {
+void multiply_kept_rows(const Tensor& x, const Tensor& g, Index begin, Index end, float* sum, bool accumulate) {
   const Index k = x.cols();
   const Index m = g.cols();
-  const auto* const left = x.data<Bfloat16>();
-  const auto* const right = g.data<Bfloat16>();
-  if (has_fast_bfloat16_gemm()) {
-    gemm({.transpose_a = true, .m = k, .n = m, .k = end - begin}, left + begin * k, right + begin * m, sum, false);
-    return;
-  }
-  const Index step = panel_rows(x.rows(), k + m);
-  for (Index first = begin; first < end; first += step) {
-    const Index rows = std::min(step, end - first);
-    float* const wide_left = scratch(0, rows * k);
-    float* const wide_right = scratch(1, rows * m);
-    widen(left + first * k, rows * k, wide_left);
-    widen(right + first * m, rows * m, wide_right);
-    gemm({.transpose_a = true, .m = k, .n = m, .k = rows}, wide_left, wide_right, sum, first > begin);
-  }
+  const auto* const left = x.data<Bfloat16>() + begin * k;
+  const auto* const right = g.data<Bfloat16>() + begin * m;
+  const GemmShape shape{.transpose_a = true, .m = k, .n = m, .k = end - begin};
+  if (has_fast_bfloat16_gemm()) return gemm(shape, left, right, sum, accumulate);
+  float* const wide_left = scratch(0, shape.k * k);
+  float* const wide_right = scratch(1, shape.k * m);
+  widen(left, shape.k * k, wide_left);
+  widen(right, shape.k * m, wide_right);
+  gemm(shape, wide_left, wide_right, sum, accumulate);
 }
 
 /// b: null, or [1, m] that grows by the sum of g's rows.
@@ -180,7 +174,8 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
   if (n == 0) return;
   const WorkScope scope(dense_work("x^T dy", x.dtype(), {.transpose_a = true, .m = x.cols(), .n = g.cols(), .k = n}));
   // At most 32 partial sums, so that their memory stays small beside the rows'.
-  const Index grain = std::max<Index>(panel_rows(n, x.cols() + g.cols()), (n + 31) / 32);
+  const Index step = panel_rows(n, x.cols() + g.cols());
+  const Index grain = std::max<Index>(step, (n + 31) / 32);
   const Index panels = (n + grain - 1) / grain;
   dispatch_kept(x.dtype(), [&]<class T>(T) {
     using C = Computed<T>;
@@ -193,18 +188,22 @@ void add_products(const Tensor& x, const Tensor& g, Tensor& w, Tensor* b, Memory
     const T* right = g.data<T>();
     parallel_for(n, grain, [&](Index begin, Index end) {
       C* sum = sums + begin / grain * size;
-      if constexpr (std::is_same_v<T, C>) {
-        multiply_rows<T>(x, g, begin, end, sum);
-      } else {
-        multiply_kept_rows(x, g, begin, end, sum);
-      }
-      if (b == nullptr) return;
-      run_vectorised([=, column_sums = sum + k * m]() LAMINAR_INLINE_LAMBDA {
-        for (Index c = 0; c < m; ++c) column_sums[c] = 0;
-        for (Index r = begin; r < end; ++r) {
-          for (Index c = 0; c < m; ++c) column_sums[c] += right[r * m + c];
+      C* column_sums = sum + k * m;
+      if (b != nullptr) std::fill_n(column_sums, m, C(0));
+      for (Index first = begin; first < end; first += step) {
+        const Index last = std::min(first + step, end);
+        if constexpr (std::is_same_v<T, C>) {
+          multiply_rows<T>(x, g, first, last, sum, first > begin);
+        } else {
+          multiply_kept_rows(x, g, first, last, sum, first > begin);
         }
-      });
+        if (b == nullptr) continue;
+        run_vectorised([=]() LAMINAR_INLINE_LAMBDA {
+          for (Index r = first; r < last; ++r) {
+            for (Index c = 0; c < m; ++c) column_sums[c] += right[r * m + c];
+          }
+        });
+      }
     });
     C* out = w.data<C>();
     parallel_for(k * m, 1 << 12, [&](Index begin, Index end) {

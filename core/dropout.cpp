@@ -27,16 +27,24 @@ std::uint32_t bits_at(RandomKey key, VertexId id, Index c) {
   return (block[static_cast<std::size_t>(half / 2)] >> (16 * (half % 2))) & 0xffffU;
 }
 
-/// `factor` for each of a group's columns whose bits reach the threshold, else 0: no branch, which would be
-/// mispredicted half of the time.
-template <class C>
-LAMINAR_INLINE void masks_of_group(const PhiloxWords& words, std::uint32_t threshold, C factor, C* mask) {
-  for (std::size_t w = 0; w < words.size(); ++w) {
-    C* const low = mask + w * 2 * kLanes;
-#pragma GCC unroll 1
-    for (int i = 0; i < kLanes; ++i) low[i] = (words[w][i] & 0xffffU) >= threshold ? factor : C(0);
-#pragma GCC unroll 1
-    for (int i = 0; i < kLanes; ++i) low[kLanes + i] = (words[w][i] >> 16) >= threshold ? factor : C(0);
+/// y (+)= mask x for `count` <= 8 columns that one half of word w decides on. No branch, which would be mispredicted
+/// half of the time; and masks go through no memory, as what is written in vectors of 8 and read in longer ones stalls.
+template <class T>
+LAMINAR_INLINE void mask_lanes(const std::array<std::uint32_t, kLanes>& words, int shift, std::uint32_t threshold,
+                               Computed<T> factor, const T* x, T* y, Index count, bool accumulate) {
+  using C = Computed<T>;
+  if (count == kLanes && !accumulate) {
+    LAMINAR_LANES
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
+      y[i] = static_cast<T>(mask * C(x[i]));
+    }
+    return;
+  }
+  LAMINAR_LANES
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
+    y[i] = static_cast<T>((accumulate ? C(y[i]) : C(0)) + mask * C(x[i]));
   }
 }
 
@@ -44,21 +52,16 @@ LAMINAR_INLINE void masks_of_group(const PhiloxWords& words, std::uint32_t thres
 template <class T>
 LAMINAR_INLINE void mask_row(const T* x, T* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
                              Computed<T> factor, bool accumulate) {
-  using C = Computed<T>;
   PhiloxWords words;
-  C mask[kGroup];
   for (Index group = 0; group < d; group += kGroup) {
     philox_lanes(key, id, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
-    masks_of_group(words, threshold, factor, mask);
-    const T* const in = x + group;
-    T* const out = y + group;
-    if (d - group >= kGroup && !accumulate) {
-      LAMINAR_LANES
-      for (Index i = 0; i < kGroup; ++i) out[i] = static_cast<T>(mask[i] * C(in[i]));
-    } else {
-      const Index count = std::min(kGroup, d - group);
-      LAMINAR_LANES
-      for (Index i = 0; i < count; ++i) out[i] = static_cast<T>((accumulate ? C(out[i]) : C(0)) + mask[i] * C(in[i]));
+#pragma GCC unroll 8
+    for (int half = 0; half < kGroup / kLanes; ++half) {
+      const Index c = group + half * kLanes;
+      const Index count = std::min<Index>(kLanes, d - c);
+      if (count <= 0) break;
+      mask_lanes(words[static_cast<std::size_t>(half / 2)], 16 * (half % 2), threshold, factor, x + c, y + c, count,
+                 accumulate);
     }
   }
 }
@@ -85,7 +88,7 @@ class DropoutNode final : public Node {
   DropoutNode(Var x, RandomKey key, DropoutRate rate, std::span<const VertexId> ids)
       : x_(x), key_(key), rate_(rate), ids_(ids) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink sink = tape.sink(x_, dy.dtype());
+    GradientSink sink = tape.sink_in_place(x_, dy);
     dispatch_kept(dy.dtype(), [&]<class T>(T) { apply_mask<T>(dy, sink.tensor, key_, rate_, ids_, sink.accumulate); });
   }
 

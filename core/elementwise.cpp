@@ -27,15 +27,16 @@ class CombineNode final : public Node {
  public:
   CombineNode(double a, Var x, double b, Var z) : a_(a), b_(b), x_(x), z_(z) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    pass(tape, dy, a_, x_);
-    if (z_) pass(tape, dy, b_, z_);
+    // The one that is last may take dy's place.
+    if (z_) pass(tape, dy, b_, z_, false);
+    pass(tape, dy, a_, x_, true);
   }
 
  private:
-  static void pass(Tape& tape, const Tensor& dy, double factor, Var to) {
+  static void pass(Tape& tape, const Tensor& dy, double factor, Var to, bool is_last) {
     if (!tape.needs_gradient(to)) return;
     if (factor == 1) return tape.add_gradient(to, dy);
-    GradientSink sink = tape.sink(to, dy.dtype());
+    GradientSink sink = is_last ? tape.sink_in_place(to, dy) : tape.sink(to, dy.dtype());
     const WorkScope scope(pass_work(WorkKind::kElementwise, "combination, backward", dy, sink.accumulate ? 3 : 2));
     dispatch_kept(dy.dtype(), [&]<class T>(T) {
       using C = Computed<T>;
@@ -123,6 +124,9 @@ LAMINAR_INLINE T activation_slope(Activation f, T saved) {
   return 1;
 }
 
+/// What activation_slope() takes.
+bool saves_input(Activation f) { return f == Activation::kGelu; }
+
 /// Calls body(integral constant of f), so that the loops below are compiled one an activation.
 template <class F>
 void with_constant(Activation f, F&& body) {
@@ -146,7 +150,7 @@ class ActivationNode final : public Node {
  public:
   ActivationNode(Activation f, Var x, Tensor saved) : f_(f), x_(x), saved_(std::move(saved)) {}
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink sink = tape.sink(x_, dy.dtype());
+    GradientSink sink = tape.sink_in_place(x_, dy);
     const WorkScope scope(pass_work(WorkKind::kElementwise, "activation, backward", dy, sink.accumulate ? 4 : 3));
     dispatch_kept(dy.dtype(), [&]<class T>(T) {
       using C = Computed<T>;
@@ -169,23 +173,47 @@ class ActivationNode final : public Node {
   Tensor saved_;
 };
 
+/// y = a x + b z; y may be x.
+void combine_to(double a, const Tensor& x, double b, const Tensor& z, Tensor& y) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "combination", x, 3));
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
+    const T* p = x.data<T>();
+    const T* q = z.data<T>();
+    T* out = y.data<T>();
+    const C s = static_cast<C>(a);
+    const C t = static_cast<C>(b);
+    for_each_element(y.size(),
+                     [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(s * C(p[i]) + t * C(q[i])); });
+  });
+}
+
+/// y = f(x); y may be x.
+void activate_to(const Tensor& x, Activation activation, Tensor& y) {
+  const WorkScope scope(pass_work(WorkKind::kElementwise, "activation", x, 2));
+  dispatch_kept(y.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
+    const T* p = x.data<T>();
+    T* out = y.data<T>();
+    with_constant(activation, [&](auto f) {
+      for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+        out[i] = static_cast<T>(activation_value<C>(decltype(f)::value, p[i]));
+      });
+    });
+  });
+}
+
 }  // namespace
 
-Var add_onto(Tape& tape, Var onto, Var x) {
-  if (onto.id == x.id) return add(tape, onto, x);
-  if (tape.kept_dtype(onto) != tape.kept_dtype(x)) return add(tape, onto, x);
+Var combine_onto(Tape& tape, double a, Var onto, double b, Var x) {
+  if (onto.id == x.id || tape.kept_dtype(onto) != tape.kept_dtype(x)) return combine(tape, a, onto, b, x);
   const Tensor right = tape.kept(x);
-  check_same_shape("add_onto", tape.kept(onto), right);
-  const WorkScope scope(pass_work(WorkKind::kElementwise, "combination in place", right, 3));
-  Tensor left = tape.take(onto);
-  if (!left.is_unique()) left = left.clone(tape.context().pool.get());
-  dispatch_kept(left.dtype(), [&]<class T>(T) {
-    using C = Computed<T>;
-    const T* q = right.data<T>();
-    T* out = left.data<T>();
-    for_each_element(left.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(C(out[i]) + C(q[i])); });
-  });
-  return tape.record(std::move(left), std::make_unique<CombineNode>(1, onto, 1, x), {onto, x});
+  check_same_shape("combine_onto", tape.kept(onto), right);
+  const Tensor left = tape.take(onto);
+  // What is left of it here, and what nodes hold that read it in their backward.
+  Tensor y = left.is_unique() ? left : tape.allocate_as(left.dtype(), left.rows(), left.cols());
+  combine_to(a, left, b, right, y);
+  return tape.record(std::move(y), std::make_unique<CombineNode>(a, onto, b, x), {onto, x});
 }
 
 Var combine(Tape& tape, double a, Var x, double b, Var z) {
@@ -194,18 +222,8 @@ Var combine(Tape& tape, double a, Var x, double b, Var z) {
   const Tensor left = alike ? tape.kept(x) : tape.value(x);
   const Tensor right = alike ? tape.kept(z) : tape.value(z);
   check_same_shape("combine", left, right);
-  const WorkScope scope(pass_work(WorkKind::kElementwise, "combination", left, 3));
   Tensor y = tape.allocate_as(left.dtype(), left.rows(), left.cols());
-  dispatch_kept(y.dtype(), [&]<class T>(T) {
-    using C = Computed<T>;
-    const T* p = left.data<T>();
-    const T* q = right.data<T>();
-    T* out = y.data<T>();
-    const C s = static_cast<C>(a);
-    const C t = static_cast<C>(b);
-    for_each_element(y.size(),
-                     [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(s * C(p[i]) + t * C(q[i])); });
-  });
+  combine_to(a, left, b, right, y);
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, x, b, z), {x, z});
 }
 
@@ -252,20 +270,21 @@ Activation activation_from_name(std::string_view name) {
 Var activate(Tape& tape, Var x, Activation activation) {
   if (activation == Activation::kNone) return x;
   const Tensor in = tape.kept(x);
-  const WorkScope scope(pass_work(WorkKind::kElementwise, "activation", in, 2));
   Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
-  dispatch_kept(y.dtype(), [&]<class T>(T) {
-    using C = Computed<T>;
-    const T* p = in.data<T>();
-    T* out = y.data<T>();
-    with_constant(activation, [&](auto f) {
-      for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
-        out[i] = static_cast<T>(activation_value<C>(decltype(f)::value, p[i]));
-      });
-    });
-  });
-  Tensor saved = activation == Activation::kGelu ? in : y;
+  activate_to(in, activation, y);
+  Tensor saved = saves_input(activation) ? in : y;
   return tape.record(std::move(y), std::make_unique<ActivationNode>(activation, x, std::move(saved)), {x});
+}
+
+Var activate_in_place(Tape& tape, Var x, Activation activation) {
+  if (saves_input(activation)) return activate(tape, x, activation);
+  if (activation == Activation::kNone) return x;
+  const Tensor in = tape.kept(x);
+  static_cast<void>(tape.take(x));
+  // What is left of it here, and what nodes hold that read it in their backward.
+  Tensor y = in.is_unique() ? in : tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  activate_to(in, activation, y);
+  return tape.record(y, std::make_unique<ActivationNode>(activation, x, y), {x});
 }
 
 }  // namespace laminar::core

@@ -291,6 +291,15 @@ GradientSink Tape::sink(Var v, DType dtype) {
   return {s.gradient, true};
 }
 
+GradientSink Tape::sink_in_place(Var v, const Tensor& dy) {
+  Slot& s = slot(v);
+  const bool fits = dy.is_unique() && dy.rows() == s.rows && dy.cols() == s.cols;
+  if (s.parameter != nullptr || s.gradient || !fits) return sink(v, dy.dtype());
+  s.gradient = dy;
+  s.gradient_shared = false;
+  return {s.gradient, false};
+}
+
 Tensor Tape::exchange_gradient(Slot& s, DType dtype) {
   Tensor gradient = std::exchange(s.gradient, Tensor());
   if (!gradient || gradient.dtype() == dtype) return gradient;

@@ -208,6 +208,9 @@ class Tape {
   /// The same in `dtype`, which may be bfloat16 for what is no parameter, if the context says so. A node's backward
   /// gets its gradient in the dtype that its result is kept in, whatever it was added up in.
   GradientSink sink(Var v, DType dtype);
+  /// The same in dy's dtype, for the backward of an operation on single elements, which reads each of `dy` before it
+  /// writes that of the sink, and none afterwards: it may be dy itself, if nothing else holds it.
+  GradientSink sink_in_place(Var v, const Tensor& dy);
 
   /// Runs backward over everything recorded after the source rows came in, or over all if they never did.
   void backward_to_sources();

@@ -20,11 +20,13 @@ void parallel_for_vectorised(Index n, Index grain, const Body& body) {
   parallel_for(n, grain, [&](Index begin, Index end) { run_vectorised(body, begin, end); });
 }
 
-/// body(i) for each i of [0, n), in parallel: for one element of a tensor a call.
+/// body(i) for each i of [0, n), in parallel: for one element of a tensor a call, which may be written where it was
+/// read.
 template <class Body>
 void for_each_element(Index n, const Body& body) {
   parallel_for_vectorised(n, Index{1} << 14, [&body](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
     const Body own = body;
+    LAMINAR_LANES
     for (Index i = begin; i < end; ++i) own(i);
   });
 }

@@ -43,15 +43,15 @@ class GinLayer final : public Layer {
     } else {
       s = first_(tape, self_and_sum(tape, block, block.sources(tape, in.x, core::vertex_dropout(in.rate))));
     }
-    in.x = second_(tape, core::activate(tape, s, core::Activation::kRelu));
+    in.x = second_(tape, core::activate_in_place(tape, s, core::Activation::kRelu));
     return in;
   }
 
  private:
   Var self_and_sum(Tape& tape, const Block& block, const core::Sources& x) const {
     const Var m = core::sum(tape, block, core::src(x));
-    if (learnt_eps_ == nullptr) return core::combine(tape, 1 + eps_, x.own, 1, m);
-    return core::add(tape, core::scale_columns(tape, x.own, *learnt_eps_, 1 + eps_), m);
+    if (learnt_eps_ == nullptr) return core::combine_onto(tape, 1, m, 1 + eps_, x.own);
+    return core::add_onto(tape, m, core::scale_columns(tape, x.own, *learnt_eps_, 1 + eps_));
   }
 
   double eps_;

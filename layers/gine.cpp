@@ -36,7 +36,7 @@ class GineLayer final : public Layer {
     const Var m = core::sum(
         tape, block,
         core::relu(core::src({core::densify(tape, x.rows), x.own}) + core::edge(edge_.weight(), *edge_.bias())));
-    const Var s = core::combine(tape, 1 + eps_, core::densify(tape, x.own), 1, m);
+    const Var s = core::combine_onto(tape, 1, m, 1 + eps_, core::densify(tape, x.own));
     in.x = second_(tape, core::activate(tape, first_(tape, s), core::Activation::kRelu));
     return in;
   }

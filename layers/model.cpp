@@ -327,7 +327,7 @@ State Model::encode(Tape& tape, const Block& block, State in) const {
     x = core::dropout(tape, x, m.options.dropout, block.own_ids());
   }
   in.x = (*m.encoder)(tape, x);
-  if (m.encoder_activated()) in.x = core::activate(tape, in.x, m.options.activation);
+  if (m.encoder_activated()) in.x = core::activate_in_place(tape, in.x, m.options.activation);
   in.carried.assign(static_cast<std::size_t>(m.num_declared), in.x);
   return in;
 }
@@ -354,11 +354,13 @@ State Model::forward(Index l, Tape& tape, const Block& block, State in, Var* emb
   if (last && !m.has_head && embedding != nullptr) *embedding = in.x;
   const auto at = static_cast<std::size_t>(l);
   State out = guarded_forward(m.guards[at], *m.layers[at], tape, block, std::move(in));
+  const bool carried = std::any_of(out.carried.begin(), out.carried.end(), [&](Var v) { return v.id == out.x.id; });
   if (o.residual) {
-    const bool carried = std::any_of(out.carried.begin(), out.carried.end(), [&](Var v) { return v.id == out.x.id; });
     out.x = carried ? core::add(tape, before, out.x) : core::add_onto(tape, out.x, before);
   } else if (m.activated && (m.has_head || !last)) {
-    out.x = core::activate(tape, normalise ? (*normalise)(tape, out.x) : out.x, o.activation);
+    if (normalise) out.x = (*normalise)(tape, out.x);
+    out.x = carried && !normalise ? core::activate(tape, out.x, o.activation)
+                                  : core::activate_in_place(tape, out.x, o.activation);
   }
   if (o.jumping != Jumping::kNone) {
     gathered = m.gathered(l, tape, gathered, out.x);

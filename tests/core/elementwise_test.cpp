@@ -80,6 +80,60 @@ TEST_CASE("a sum in the place of a value") {
       {random_tensor(3, 4, DType::kFloat64, 1), random_tensor(3, 4, DType::kFloat64, 2)});
 }
 
+TEST_CASE("a combination in the place of a value") {
+  const Tensor x = Tensor::from(1, 3, std::vector<double>{1, 2, 3});
+  Tape tape(context(DType::kFloat64));
+  const Var left = scale(tape, 2, tape.input(x, true));
+  const auto* const place = tape.value(left).raw();
+  const Var y = combine_onto(tape, .5, left, 3, tape.input(x, true));
+  CHECK(values_of(tape.value(y)) == std::vector<double>{4, 8, 12});
+  CHECK(tape.value(y).raw() == place);
+  CHECK_THROWS_AS(tape.value(left), Error);
+  check_gradients("combine_onto",
+                  [](Tape& t, const std::vector<Var>& v) {
+                    return combine_onto(t, .3, activate(t, v[0], Activation::kTanh), -2,
+                                        activate(t, v[1], Activation::kElu));
+                  },
+                  {random_tensor(3, 4, DType::kFloat64, 1), random_tensor(3, 4, DType::kFloat64, 2)});
+  check_gradients("combine_onto with itself",
+                  [](Tape& t, const std::vector<Var>& v) {
+                    const Var z = activate(t, v[0], Activation::kTanh);
+                    return combine_onto(t, .3, z, -2, z);
+                  },
+                  {random_tensor(3, 4, DType::kFloat64, 1)});
+}
+
+TEST_CASE("an activation in the place of a value") {
+  for (const Activation f : {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kElu,
+                             Activation::kTanh, Activation::kGelu}) {
+    CAPTURE(name_of(f));
+    const Tensor x = random_tensor(3, 4, DType::kFloat64, 1);
+    Tape tape(context(DType::kFloat64));
+    const Var in = tape.input(x, true);
+    const Var twice = scale(tape, 2, in);
+    const auto* const place = tape.value(twice).raw();
+    const Tensor expected = tape.value(activate(tape, scale(tape, 2, in), f));
+    const Var y = activate_in_place(tape, twice, f);
+    CHECK(same_bits(tape.value(y), expected));
+    // gelu's backward reads what went in.
+    CHECK((tape.value(y).raw() == place) == (f != Activation::kGelu));
+    // What the test holds as well stays as it is.
+    const Tensor held = x.clone();
+    CHECK(values_of(tape.value(activate_in_place(tape, tape.input(held, true), f))) ==
+          values_of(tape.value(activate(tape, in, f))));
+    CHECK(same_bits(held, x));
+    check_gradients("activate_in_place",
+                    [&](Tape& t, const std::vector<Var>& v) { return activate_in_place(t, scale(t, 2, v[0]), f); },
+                    {x});
+    // Nor does it take the place of what another operation's backward reads.
+    check_gradients("activate_in_place after one that keeps its result",
+                    [&](Tape& t, const std::vector<Var>& v) {
+                      return activate_in_place(t, activate(t, v[0], Activation::kTanh), f);
+                    },
+                    {x});
+  }
+}
+
 TEST_CASE("gelu, by hand") {
   Tape tape(context(DType::kFloat64));
   const Var x = tape.input(Tensor::from(1, 2, std::vector<double>{1, -2}), true);

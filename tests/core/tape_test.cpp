@@ -174,6 +174,32 @@ TEST_CASE("a shared gradient is not spoilt for its other holder") {
   CHECK(relative_difference(tape.take_gradient(x), expected) <= 1e-15);
 }
 
+TEST_CASE("a sink in place is the gradient itself if nothing else holds it") {
+  Tape tape(context(DType::kFloat64));
+  const Var x = tape.input(Tensor::zeros(2, 2, DType::kFloat64), true);
+  Tensor dy = Tensor::from(2, 2, std::vector<double>{1, 2, 3, 4});
+  const Tensor held = dy;
+  {
+    // Held by the test as well: another one.
+    GradientSink sink = tape.sink_in_place(x, dy);
+    CHECK_FALSE(sink.accumulate);
+    CHECK(sink.tensor.raw() != held.raw());
+    sink.tensor.fill(7);
+  }
+  // What has a gradient already gets more of it.
+  CHECK(tape.sink_in_place(x, dy.clone()).accumulate);
+  const Var z = tape.input(Tensor::zeros(2, 2, DType::kFloat64), true);
+  const Tensor alone = dy.clone();
+  const GradientSink sink = tape.sink_in_place(z, alone);
+  CHECK_FALSE(sink.accumulate);
+  CHECK(sink.tensor.raw() == alone.raw());
+  CHECK(tape.take_gradient(z).raw() == alone.raw());
+  CHECK(values_of(held) == std::vector<double>{1, 2, 3, 4});
+  // A parameter's gradient is always added to.
+  const auto p = random_parameter("p", 2, 2, DType::kFloat64, 1);
+  CHECK(tape.sink_in_place(tape.parameter(*p), dy.clone()).accumulate);
+}
+
 TEST_CASE("a sink says whether to add") {
   Tape tape(context(kDouble));
   const Var x = tape.input(random_tensor(3, 2, kDouble, 1), true);
