@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,36 @@
 namespace laminar::core {
 
 namespace {
+
+/// While one lives, its thread takes subnormal numbers for 0, and gives 0 for them.
+class NoSubnormals {
+ public:
+  NoSubnormals() : before_(control()) { set_control(before_ | kBits); }
+  ~NoSubnormals() { set_control(before_); }
+  NoSubnormals(const NoSubnormals&) = delete;
+  NoSubnormals& operator=(const NoSubnormals&) = delete;
+
+ private:
+#if defined(__x86_64__)
+  // Flush to zero, and denormals are zeros.
+  static constexpr std::uint64_t kBits = 0x8040;
+  static std::uint64_t control() { return __builtin_ia32_stmxcsr(); }
+  static void set_control(std::uint64_t bits) { __builtin_ia32_ldmxcsr(static_cast<unsigned>(bits)); }
+#elif defined(__aarch64__)
+  static constexpr std::uint64_t kBits = std::uint64_t{1} << 24;
+  static std::uint64_t control() {
+    std::uint64_t bits = 0;
+    asm volatile("mrs %0, fpcr" : "=r"(bits));
+    return bits;
+  }
+  static void set_control(std::uint64_t bits) { asm volatile("msr fpcr, %0" : : "r"(bits)); }
+#else
+  static constexpr std::uint64_t kBits = 0;
+  static std::uint64_t control() { return 0; }
+  static void set_control(std::uint64_t) {}
+#endif
+  std::uint64_t before_;
+};
 
 /// Calls f(0), ..., f(pieces - 1) in parallel.
 template <class F>
@@ -57,6 +88,9 @@ struct Arena::Impl {
     if (n > tbb::info::default_concurrency()) {
       control.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n));
     }
+    // The arena's threads take on how the one that starts it computes.
+    const NoSubnormals scope;
+    arena.initialize();
   }
   int threads;
   std::optional<tbb::global_control> control;
@@ -74,7 +108,10 @@ Arena::~Arena() = default;
 int Arena::threads() const { return impl_->threads; }
 
 void Arena::run(void (*call)(void*), void* context) {
-  impl_->arena.execute([&] { call(context); });
+  impl_->arena.execute([&] {
+    const NoSubnormals scope;
+    call(context);
+  });
 }
 
 namespace detail {

@@ -12,7 +12,9 @@
 /// so results have the same bits on any number of threads.
 namespace laminar::core {
 
-/// A group of threads that work on one device: kernels called inside execute() use these threads and no others.
+/// A group of threads that work on one device: kernels called inside execute() use these threads and no others. They
+/// take subnormal numbers (below 1.2e-38 in float) for 0: of gradients of a softmax that is sure of itself half can be
+/// such, and a product of them took a hundred times as long as one of others.
 class Arena {
  public:
   /// `threads` >= 1, or 0 for one a core. Throws UsageError if negative.

@@ -41,7 +41,9 @@ def arguments():
     parser.add_argument("--epochs", type=int, metavar="N", help="that are timed in a training (default 30)")
     parser.add_argument("--warmup", type=int, default=3, metavar="N", help="epochs before them (default 3)")
     parser.add_argument("--check-epochs", type=int, default=3, metavar="N", help="whose losses must agree (default 3)")
-    parser.add_argument("--dropout", type=float, default=0.5, metavar="RATE", help="while it is timed (default .5)")
+    parser.add_argument("--dropout", type=float, default=0.5, metavar="RATE", help="between layers while it is timed (default .5)")
+    parser.add_argument("--input-dropout", type=float, default=0, metavar="RATE",
+                        help="of the features while it is timed (default 0); more forbids adding them up along the edges once only")
     parser.add_argument("--lr", type=float, default=0.01, metavar="X", help="learning rate (default .01)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), metavar="N", help="default: one a core")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 10 epochs, unless they are given")
@@ -96,10 +98,10 @@ class Case:
         self.layers = int(MODELS[model][1])
         self.weights = self.folder / "weights.ckpt"
 
-    def laminar(self, epochs, dropout, evaluate, lr, *more):
+    def laminar(self, epochs, dropouts, evaluate, lr, *more):
         file = self.folder / "laminar.json"
         run([self.args.bin, self.graph, "--split", self.split, "--layer", self.model, *MODELS[self.model], "--hidden", 128,
-             "--dropout", dropout, "--lr", lr, "--epochs", epochs, "--eval-every", 1 if evaluate else epochs, "--seed", SEED,
+             "--dropout", dropouts[0], "--input-dropout", dropouts[1], "--lr", lr, "--epochs", epochs, "--eval-every", 1 if evaluate else epochs, "--seed", SEED,
              "--threads", self.args.threads, "--quiet", "--json", file, *more])
         full = json.loads(file.read_text())
         records = full["runs"][0]["epochs"]
@@ -113,28 +115,28 @@ class Case:
 
         def cpu(epochs):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            self.laminar(epochs, self.args.dropout, False, self.args.lr)
+            self.laminar(epochs, (self.args.dropout, self.args.input_dropout), False, self.args.lr)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             return 1e3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
         few = self.args.warmup
         return (cpu(few + self.args.epochs) - cpu(few)) / self.args.epochs
 
-    def peer(self, framework, epochs, dropout, evaluate):
+    def peer(self, framework, epochs, dropouts, evaluate):
         request, result = self.folder / "request.json", self.folder / "result.json"
         request.write_text(json.dumps({
             "framework": framework, "model": self.model, "graph": str(self.graph), "split": self.split, "classes": self.classes,
-            "checkpoint": str(self.weights), "hidden": 128, "layers": self.layers, "dropout": dropout, "lr": self.args.lr,
-            "epochs": epochs, "threads": self.args.threads, "evaluate": evaluate, "seed": SEED}))
+            "checkpoint": str(self.weights), "hidden": 128, "layers": self.layers, "dropout": dropouts[0],
+            "input_dropout": dropouts[1], "lr": self.args.lr, "epochs": epochs, "threads": self.args.threads, "evaluate": evaluate, "seed": SEED}))
         python = self.args.peers / FRAMEWORKS[framework] / "bin/python"
         run([python, "-W", "ignore", WORKER, request, result], timeout=3600,
             env={**os.environ, "OMP_NUM_THREADS": str(self.args.threads), "DGLBACKEND": "pytorch"})
         return json.loads(result.read_text())
 
-    def train(self, name, framework, epochs, dropout, evaluate):
-        request = [epochs, dropout, evaluate, self.args.lr, self.args.threads, str(self.args.bin.resolve())]
-        make = ((lambda: self.laminar(epochs, dropout, evaluate, self.args.lr)) if framework == "laminar"
-                else (lambda: self.peer(framework, epochs, dropout, evaluate)))
+    def train(self, name, framework, epochs, dropouts, evaluate):
+        request = [epochs, *dropouts, evaluate, self.args.lr, self.args.threads, str(self.args.bin.resolve())]
+        make = ((lambda: self.laminar(epochs, dropouts, evaluate, self.args.lr)) if framework == "laminar"
+                else (lambda: self.peer(framework, epochs, dropouts, evaluate)))
         result = cached(self.folder / f"{framework}-{name}.json", request, make)
         said = result.get("error") or f"{statistics.median(result['epoch_ms']):.1f} ms an epoch, loss {result['loss'][-1]:.5f}"
         print(f"{self.graph.stem} {self.model} {framework} {name}: {said}", file=sys.stderr, flush=True)
@@ -143,15 +145,15 @@ class Case:
     def export_weights(self):
         # A step of Adam at such a rate changes no float32.
         if not self.weights.exists():
-            self.laminar(1, 0, False, 1e-30, "--checkpoint", self.weights)
+            self.laminar(1, (0, 0), False, 1e-30, "--checkpoint", self.weights)
 
     def differences(self):
         """By framework, how far the losses are from Laminar's at most, or why there is nothing to compare."""
         epochs = self.args.check_epochs
-        ours = self.train("check", "laminar", epochs, 0, False)["loss"]
+        ours = self.train("check", "laminar", epochs, (0, 0), False)["loss"]
         found = {}
         for framework in self.args.frameworks[1:]:
-            result = self.train("check", framework, epochs, 0, False)
+            result = self.train("check", framework, epochs, (0, 0), False)
             found[framework] = result.get("error") or max(abs(a - b) / abs(b) for a, b in zip(result["loss"], ours))
         return found
 
@@ -181,7 +183,7 @@ def measure(case, target):
     runs = {name: [] for name in rows if not rows[name]["note"]}
     for repeat in range(args.repeats):
         for name in list(runs):
-            result = case.train(f"run{repeat}", name, args.warmup + args.epochs, args.dropout, True)
+            result = case.train(f"run{repeat}", name, args.warmup + args.epochs, (args.dropout, args.input_dropout), True)
             if "error" in result:
                 rows[name]["note"] = result["error"]
                 del runs[name]
@@ -203,10 +205,10 @@ def measure(case, target):
 
 def cells(row, ours):
     if row["note"]:
-        return [row["framework"], row["note"], "", "", "", "", ""]
+        return [row["framework"], row["note"], "", "", "", "", "", ""]
     difference = row["loss_difference"]
     return [row["framework"], f"{row['epoch_ms']:.1f} ({row['epoch_ms_min']:.1f} to {row['epoch_ms_max']:.1f})",
-            f"{row['cpu_ms']:.1f}", f"{row['cpu_ms'] / ours['cpu_ms']:.1f}", f"{row['peak_mib']:.0f}",
+            f"{row['epoch_ms'] / ours['epoch_ms']:.1f}", f"{row['cpu_ms']:.1f}", f"{row['cpu_ms'] / ours['cpu_ms']:.1f}", f"{row['peak_mib']:.0f}",
             "never" if row["target_s"] is None else f"{row['target_s']:.2f}", "" if difference is None else f"{difference:.0e}"]
 
 
@@ -216,8 +218,8 @@ def table(results):
         rows = result["rows"]
         target = next((row["target"] for row in rows if "target" in row), math.nan)
         lines += [f"### {result['graph']}, {result['model']}", "",
-                  "| | ms an epoch, median (range of runs) | CPU ms an epoch | of Laminar's | peak MiB | "
-                  f"s to {100 * target:.1f} % val. accuracy | losses differ by |", "|---|---|---|---|---|---|---|"]
+                  "| | ms an epoch, median (range of runs) | x Laminar's | CPU ms an epoch | x Laminar's | peak MiB | "
+                  f"s to {100 * target:.1f} % val. accuracy | losses differ by |", "|---|---|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(cells(row, rows[0])) + " |" for row in rows] + [""]
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@ one of its checkpoints. Run by the interpreter of the environment that has the f
 
     python bench_peers_worker.py REQUEST.json RESULT.json
 
-A request names framework, model, graph, split, checkpoint, hidden, layers, dropout, lr, epochs, threads, evaluate. A result has
+A request names framework, model, graph, split, checkpoint, hidden, layers, dropout, input_dropout, lr, epochs, threads, evaluate. A result has
 a loss and a time for each epoch, validation accuracies with their times, and the largest resident memory (VmHWM).
 """
 
@@ -76,16 +76,18 @@ def load_linear(module, weight, bias=None):
 class Net(torch.nn.Module):
     """Convolutions with ReLU and dropout between, as `laminar-train --layers N`; GCNII has an encoder and a head around them."""
 
-    def __init__(self, convolutions, weights, dropout, encoder=None, head=None):
+    def __init__(self, convolutions, weights, request, encoder=None, head=None):
         super().__init__()
         self.convolutions = torch.nn.ModuleList(convolutions)
-        self.dropout = dropout
+        self.dropout, self.input_dropout = request["dropout"], request["input_dropout"]
         self.encoder, self.head = encoder, head
         if encoder is not None:
             load_linear(encoder, weights["encoder.weight"], weights["encoder.weight_bias"])
             load_linear(head, weights["head.weight"], weights["head.weight_bias"])
 
     def forward(self, x, *graph):
+        if self.input_dropout > 0:
+            x = F.dropout(x, self.input_dropout, self.training)
         if self.encoder is not None:
             x = first = F.relu(self.encoder(x))
             for convolution in self.convolutions:
@@ -98,11 +100,13 @@ class Net(torch.nn.Module):
         return x
 
 
-def perceptron(i, o, weights, name):
+def with_perceptron(convolution, i, o, weights, name):
+    """convolution(net), whose net gets its weights afterwards: PyTorch Geometric's draws them anew."""
     net = torch.nn.Sequential(torch.nn.Linear(i, o), torch.nn.ReLU(), torch.nn.Linear(o, o))
+    made = convolution(net)
     load_linear(net[0], weights[f"{name}.first"], weights[f"{name}.first_bias"])
     load_linear(net[2], weights[f"{name}.second"], weights[f"{name}.second_bias"])
-    return net
+    return made
 
 
 def widths(request, data, classes):
@@ -134,7 +138,7 @@ def pyg(request, data, weights, classes):
         convolutions = [GCN2Conv(h, ALPHA, LAMBDA, l + 1, normalize=False) for l in range(request["layers"])]
         for l, c in enumerate(convolutions):
             load(c.weight1, weights[f"layers.{l}.weight"])
-        return Net(convolutions, weights, request["dropout"], torch.nn.Linear(w[0], h), torch.nn.Linear(h, classes)), graph
+        return Net(convolutions, weights, request, torch.nn.Linear(w[0], h), torch.nn.Linear(h, classes)), graph
     convolutions = []
     for l, (i, o) in layers:
         name, last = f"layers.{l}", l + 1 == request["layers"]
@@ -147,7 +151,7 @@ def pyg(request, data, weights, classes):
             load_linear(c.lin_l, weights[f"{name}.neighbour"], weights[f"{name}.neighbour_bias"])
             load_linear(c.lin_r, weights[f"{name}.self"])
         elif model == "gin":
-            c = GINConv(perceptron(i, o, weights, name))
+            c = with_perceptron(GINConv, i, o, weights, name)
         else:
             heads = 1 if last else HEADS
             c = GATConv(i, o // heads, heads)
@@ -156,7 +160,7 @@ def pyg(request, data, weights, classes):
             load(c.att_dst, weights[f"{name}.target_vector"])
             load(c.bias, weights[f"{name}.bias"])
         convolutions.append(c)
-    return Net(convolutions, weights, request["dropout"]), graph
+    return Net(convolutions, weights, request), graph
 
 
 class Arguments(torch.nn.Module):
@@ -191,7 +195,7 @@ def dgl_net(request, data, weights, classes):
         convolutions = [GCN2Conv(h, l + 1, ALPHA, LAMBDA, bias=False) for l in range(request["layers"])]
         for l, c in enumerate(convolutions):
             load(c.weight1, weights[f"layers.{l}.weight"])
-        net = Net(map(Arguments, convolutions), weights, request["dropout"], torch.nn.Linear(w[0], h),
+        net = Net(map(Arguments, convolutions), weights, request, torch.nn.Linear(w[0], h),
                   torch.nn.Linear(h, classes))
         return net, (graph, values)
     convolutions = []
@@ -206,7 +210,7 @@ def dgl_net(request, data, weights, classes):
             load_linear(c.fc_neigh, weights[f"{name}.neighbour"])
             load_linear(c.fc_self, weights[f"{name}.self"], weights[f"{name}.neighbour_bias"])
         elif model == "gin":
-            c = GINConv(perceptron(i, o, weights, name), "sum")
+            c = with_perceptron(lambda net: GINConv(net, "sum"), i, o, weights, name)
         else:
             heads = 1 if last else HEADS
             c = GATConv(i, o // heads, heads)
@@ -215,7 +219,7 @@ def dgl_net(request, data, weights, classes):
             load(c.attn_r, weights[f"{name}.target_vector"])
             load(c.bias, weights[f"{name}.bias"])
         convolutions.append(Arguments(c, flat=model == "gat"))
-    return Net(convolutions, weights, request["dropout"]), (graph, values)
+    return Net(convolutions, weights, request), (graph, values)
 
 
 def peak_mib():

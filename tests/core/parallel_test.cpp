@@ -133,3 +133,29 @@ TEST_CASE("pieces of row-wise loops hold about 16k elements") {
   CHECK(row_grain(128) == 128);
   CHECK(row_grain(1 << 20) == 1);
 }
+
+TEST_CASE("an arena's threads take subnormal numbers for 0, and nobody else does") {
+  volatile float tiny = 1e-30F;
+  const auto subnormal = [&] {
+    volatile float x = tiny * 1e-10F;
+    return x;
+  };
+  REQUIRE(subnormal() > 0);
+  for (const int threads : {1, 2, 4}) {
+    Arena arena(threads);
+    std::vector<float> results(1 << 12, 1);
+    bool inside = true;
+    arena.execute([&] {
+      inside = subnormal() > 0;
+      // Enough work that every thread gets some.
+      parallel_for(static_cast<Index>(results.size()), 1, [&](Index begin, Index end) {
+        for (int repeat = 0; repeat < 100; ++repeat) {
+          for (Index i = begin; i < end; ++i) results[static_cast<std::size_t>(i)] = subnormal();
+        }
+      });
+    });
+    CHECK_FALSE(inside);
+    CHECK(std::all_of(results.begin(), results.end(), [](float x) { return x == 0; }));
+    CHECK(subnormal() > 0);
+  }
+}
