@@ -36,6 +36,7 @@
 #include "laminar/pipeline/pair_baseline.hpp"
 #include "laminar/pipeline/pair_objective.hpp"
 #include "laminar/pipeline/pair_split.hpp"
+#include "laminar/pipeline/recompute.hpp"
 #include "laminar/pipeline/trainer.hpp"
 
 namespace {
@@ -113,7 +114,7 @@ void check_request(const TrainCommand& c, const core::Dataset& data, const std::
 }
 
 void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Index num_weights,
-                  const pipeline::MemoryEstimate& estimate) {
+                  const pipeline::MemoryEstimate& estimate, const std::string& recompute) {
   const std::string task =
       c.of_links ? fmt::format("links by embeddings of width {} and {}", c.model.hidden,
                                c.decoder == layers::DecoderKind::kDot ? "their inner product" : "a perceptron")
@@ -133,7 +134,7 @@ void print_header(const TrainCommand& c, const core::DatasetSchema& s, core::Ind
   if (!c.verbose) return;
   fmt::print(stderr, "configuration\n");
   for (const auto& [name, value] : c.configuration()) fmt::print(stderr, "  {} = {}\n", name, value);
-  fmt::print(stderr, "memory, estimated\n{}", estimate_table(estimate));
+  fmt::print(stderr, "memory, estimated\n{}recompute: {}\n", estimate_table(estimate), recompute);
 }
 
 Progress make_progress(const TrainCommand& c, const core::DatasetSchema& schema, std::size_t runs) {
@@ -269,10 +270,11 @@ void print_continuation(const TrainCommand& c, const Outcome& outcome, std::size
 }
 
 ReportData report_data(const TrainCommand& c, const core::Dataset& data, const Outcome& outcome,
-                       core::Index num_weights, const std::string& command) {
+                       core::Index num_weights, const std::string& recompute, const std::string& command) {
   ReportData report;
   report.command = command;
   for (const auto& [name, value] : c.configuration()) report.configuration.push_back({name, value});
+  report.configuration.push_back({"recompute", recompute});
   report.model = c.model;
   report.options = outcome.last.options;
   report.num_weights = num_weights;
@@ -305,6 +307,11 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   Interrupts interrupts;
   const core::DatasetSchema schema = c.of_links ? pipeline::pair_schema(data.schema(), c.model) : data.schema();
   // The model first: what a dataset lacks altogether is the clearer message.
+  const bool decides = c.training.recompute == pipeline::Recompute::kAuto;
+  const pipeline::RecomputeDecision recompute =
+      pipeline::decide_recompute(c.model, schema, c.training, rank, pipeline::available_memory());
+  c.training.recompute = recompute.recomputes ? pipeline::Recompute::kAlways : pipeline::Recompute::kNever;
+  if (decides && recompute.recomputes && !c.verbose) c.notes.push_back("--recompute auto: " + recompute.why);
   const pipeline::MemoryEstimate estimate = pipeline::estimate_memory(c.model, schema, c.training);
   const core::Index num_weights = layers::Model(c.model, schema).num_weights();
   const auto runs = pipeline::plan_runs(schema, c.training.split, c.training.seed, c.runs);
@@ -317,10 +324,11 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   if (speaks && !c.dump_config.empty()) core::write_file(c.dump_config, c.config_text(schema.split_names));
   if (c.dry_run) {
     if (!speaks) return 0;
-    fmt::print("memory that training would take, estimated\n{}", estimate_table(estimate));
+    fmt::print("memory that training would take, estimated\n{}recompute: {}\n", estimate_table(estimate),
+               recompute.why);
     return 0;
   }
-  if (!c.quiet) print_header(c, schema, num_weights, estimate);
+  if (!c.quiet) print_header(c, schema, num_weights, estimate, recompute.why);
 
   Outcome outcome = train(c, data, runs, interrupts, rank);
   if (!speaks) return outcome.signal == 0 ? 0 : 128 + outcome.signal;
@@ -348,6 +356,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
                                        .model = &c.model,
                                        .options = &outcome.last.options,
                                        .num_weights = num_weights,
+                                       .recompute = recompute,
                                        .machine = this_machine(c.training.threads),
                                        .results = &outcome.results,
                                        .summary = summary,
@@ -357,7 +366,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
   write(c.report, [&] {
     std::string command = "laminar-train";
     for (int i = 1; i < argc; ++i) command += fmt::format(" {}", shell_word(argv[i]));
-    write_report(c.report, report_data(c, data, outcome, num_weights, command));
+    write_report(c.report, report_data(c, data, outcome, num_weights, recompute.why, command));
   });
 
   if (!c.quiet) {

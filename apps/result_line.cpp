@@ -84,21 +84,24 @@ std::string time_table(const pipeline::TrainResult& result) {
   double forward = 0;
   double loss = 0;
   double backward = 0;
+  double recompute = 0;
   double optimizer = 0;
   double evaluation = 0;
   for (const pipeline::EpochRecord& e : result.epochs) {
     forward += e.forward_ms;
     loss += e.loss_ms;
-    backward += e.backward_ms;
+    backward += e.backward_ms - e.recompute_ms;
+    recompute += e.recompute_ms;
     optimizer += e.optimizer_ms;
     evaluation += e.evaluated ? e.evaluation_ms : 0;
   }
-  const double all = forward + loss + backward + optimizer + evaluation;
+  const double all = forward + loss + backward + recompute + optimizer + evaluation;
   const auto line = [&](std::string_view what, double ms) {
     return fmt::format("  {:<14}{:>9.1f} ms{:>6.1f} %\n", what, ms, all > 0 ? 100 * ms / all : 0.0);
   };
   return fmt::format("time of {} epochs, by phase\n", result.epochs.size()) + line("forward", forward) +
-         line("loss", loss) + line("backward", backward) + line("optimizer", optimizer) +
+         line("loss", loss) + line("backward", backward) +
+         (recompute > 0 ? line("recompute", recompute) : std::string()) + line("optimizer", optimizer) +
          line("evaluation", evaluation);
 }
 

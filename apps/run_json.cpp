@@ -42,6 +42,7 @@ ordered_json to_json(const pipeline::EpochRecord& e) {
   j["forward_ms"] = e.forward_ms;
   j["loss_ms"] = e.loss_ms;
   j["backward_ms"] = e.backward_ms;
+  j["recompute_ms"] = e.recompute_ms;
   j["optimizer_ms"] = e.optimizer_ms;
   j["bytes"] = e.bytes;
   // Empty on one device.
@@ -163,6 +164,7 @@ std::string run_json(const RunJson& run) {
   ordered_json j = {{"program", "laminar-train"}, {"version", run.machine.version}};
   j["configuration"] = ordered_json::parse(pipeline::to_json(*run.model, *run.options));
   j["weights"] = run.num_weights;
+  j["recompute"] = {{"recomputes", run.recompute.recomputes}, {"why", run.recompute.why}};
   j["dataset"] = to_json(*run.schema, run.graph);
   j["machine"] = to_json(run.machine);
   j["runs"] = ordered_json::array();

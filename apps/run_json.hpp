@@ -9,6 +9,7 @@
 #include "laminar/core/dataset.hpp"
 #include "laminar/layers/model.hpp"
 #include "laminar/pipeline/experiment.hpp"
+#include "laminar/pipeline/recompute.hpp"
 
 namespace laminar::apps {
 
@@ -19,6 +20,7 @@ struct RunJson {
   const layers::ModelOptions* model = nullptr;
   const pipeline::TrainOptions* options = nullptr;
   core::Index num_weights = 0;
+  pipeline::RecomputeDecision recompute = {};
   Machine machine;
   const std::vector<pipeline::TrainResult>* results = nullptr;
   pipeline::Summary summary;
@@ -27,7 +29,8 @@ struct RunJson {
   std::vector<std::vector<PairBaseline>> baselines = {};
 };
 
-/// One JSON object: program, version, configuration {model, training}, dataset, machine, runs (each with its result,
+/// One JSON object: program, version, configuration {model, training}, whether activations were made again and why,
+/// dataset, machine, runs (each with its result,
 /// epochs, confusion matrix, topology and peak memory, largest and by device) and summary (means and sample standard
 /// deviations). Epochs on several devices have bytes and messages by cause and each device's times, those with history
 /// the staleness of every layer, and where it was asked for how near gradients are to exact ones. Units are in the

@@ -64,6 +64,11 @@ std::string trace_json(const std::vector<pipeline::TrainResult>& results) {
       events.push_back(metadata("thread_name", run, d, {{"name", device_name(r.topology, d)}}));
       events.push_back(metadata("thread_sort_index", run, d, {{"sort_index", d}}));
       for (const StepSpan& s : r.spans[d]) add_step(events, s, run, d);
+      if (d >= r.recomputed.size()) continue;
+      for (const StepSpan& s : r.recomputed[d]) {
+        events.push_back(slice(fmt::format("recompute layer {} chunk {}", s.step.layer_begin, s.step.chunk),
+                               "recompute", run, d, s.begin_ms, s.end_ms - s.begin_ms));
+      }
     }
   }
   return j.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -114,6 +114,12 @@ void add_training(CommandLine& line, TrainCommand& c) {
   line.add(option("patience", t.patience, "N", "stop when the best epoch is this many epochs ago; 0 = never"));
   line.add(
       with_scope(option("threads", t.threads, "N", "0 = one a core; results don't depend on it"), Scope::kConduct));
+  line.add(with_scope(
+      option("recompute", t.recompute, "WHEN",
+             "make activations again for the backward pass, at the cost of a second forward, rather than keep them: "
+             "always, never, or auto (only if all would not fit into memory); results don't depend on it",
+             pipeline::recompute_from_name),
+      Scope::kConduct));
 }
 
 void add_links(CommandLine& line, TrainCommand& c) {
@@ -229,6 +235,7 @@ void check(const TrainCommand& c) {
 }  // namespace
 
 TrainCommand::TrainCommand() {
+  training.recompute = pipeline::Recompute::kAuto;
   line.group("Graph");
   line.add(option("graph", graph, "FILE", "the graph file"));
   add_model_options(line, model, layer_values);
@@ -264,6 +271,8 @@ void TrainCommand::read(int argc, const char* const* argv) {
     model = checkpoint->model;
     training = checkpoint->options;
     training.checkpoint = path;
+    // What a checkpoint does not know, as it is none of the run's numbers.
+    training.recompute = pipeline::Recompute::kAuto;
     of_links = model.decoder != layers::DecoderKind::kNone;
     if (of_links) decoder = model.decoder;
     layer_values = layer_values_of(model);

@@ -110,6 +110,7 @@ class Bench {
     setup.history = history;
     setup.history.gradient = HistoryGradient::kAuto;
     setup.pool = pool_;
+    setup.recompute = options.recompute == Recompute::kAlways;
     executor_ = std::make_unique<Executor>(std::move(setup));
   }
 

@@ -15,6 +15,7 @@ DeviceExchange::DeviceExchange(const Features& constants, std::vector<std::uniqu
 void DeviceExchange::begin(const Call& call) {
   call_ = call;
   kind_ = Kind::kNone;
+  kept_bytes_ = 0;
 }
 
 Tensor DeviceExchange::sources(const core::Block&, const Tensor& own, bool constant) {
@@ -32,24 +33,31 @@ Tensor DeviceExchange::sources(const core::Block&, const Tensor& own, bool const
   kind_ = Kind::kLearnt;
   const auto layer = static_cast<std::size_t>(call_.layer);
   ExactTable& table = *exact_[layer];
+  const std::size_t halo_bytes = table.share_bytes(own) - own.bytes();
   switch (call_.mode) {
     case Mode::kPublish:
-      table.publish(slice, own);
+      if (call_.recording == Recording::kAgain) {
+        table.publish_again(slice, own);
+      } else {
+        table.publish(slice, own);
+      }
       throw Published{};
     case Mode::kRead:
-      return table.read(slice);
+      kept_bytes_ = halo_bytes;
+      return table.read(slice, call_.recording);
     case Mode::kRefresh: {
       Tensor rows = table.pass(slice, own, call_.cause);
       history_[layer]->preload(rows);
       return rows;
     }
     case Mode::kStale:
-      return stale_[layer]->pass(slice, own);
+      return stale_[layer]->pass(slice, own, call_.recording);
     case Mode::kPass:
     case Mode::kHistory:
       break;
   }
-  return table.pass(slice, own, call_.cause);
+  kept_bytes_ = halo_bytes;
+  return table.pass(slice, own, call_.cause, call_.recording);
 }
 
 core::SparseMatrix DeviceExchange::sources(const core::Block&, const core::SparseMatrix&) {
@@ -66,7 +74,11 @@ core::SparseMatrix DeviceExchange::sources(const core::Block&, const core::Spars
 
 Tensor DeviceExchange::transformed_sources(const core::Block&, const TransformedRows& rows) {
   kind_ = Kind::kLearnt;
-  return history_[static_cast<std::size_t>(call_.layer)]->exchange(*call_.slice, rows, *call_.context);
+  const auto layer = static_cast<std::size_t>(call_.layer);
+  if (call_.recording == Recording::kAgain) return history_[layer]->read_again(*call_.slice);
+  // This epoch's rows, and those that they took the place of.
+  kept_bytes_ = 2 * exact_[layer]->share_bytes(rows.transformed);
+  return history_[layer]->exchange(*call_.slice, rows, *call_.context, call_.recording == Recording::kFirst);
 }
 
 }  // namespace laminar::pipeline

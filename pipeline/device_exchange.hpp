@@ -8,6 +8,7 @@
 #include "laminar/pipeline/exact_table.hpp"
 #include "laminar/pipeline/features.hpp"
 #include "laminar/pipeline/history_table.hpp"
+#include "laminar/pipeline/recording.hpp"
 #include "laminar/pipeline/stale_halo.hpp"
 
 namespace laminar::pipeline {
@@ -36,6 +37,7 @@ class DeviceExchange final : public core::SourceExchange {
     Index layer = 0;
     Cause cause = Cause::kHaloForward;
     const core::TapeContext* context = nullptr;
+    Recording recording = Recording::kOnce;
   };
 
   /// `constants`: input features of all table rows, for models whose first layer reads them. Tables are by layer; null
@@ -46,6 +48,9 @@ class DeviceExchange final : public core::SourceExchange {
   void begin(const Call& call);
   /// Of the last call.
   Kind kind() const { return kind_; }
+  /// What a second time takes beside the layer's input: bytes that are kept for it, of tables the slice's share. Of the
+  /// last call.
+  std::size_t kept_bytes() const { return kept_bytes_; }
 
   core::Tensor sources(const core::Block& block, const core::Tensor& own, bool constant) override;
   core::SparseMatrix sources(const core::Block& block, const core::SparseMatrix& own) override;
@@ -59,6 +64,7 @@ class DeviceExchange final : public core::SourceExchange {
   std::vector<std::unique_ptr<StaleHalo>>& stale_;
   Call call_;
   Kind kind_ = Kind::kNone;
+  std::size_t kept_bytes_ = 0;
   /// Sparse constants of each slice that is not the whole part, made once. By chunk.
   std::vector<core::SparseMatrix> sparse_of_chunk_;
 };

@@ -18,21 +18,24 @@ constexpr std::size_t kSpanNumbers = 8;
 
 std::string pack(const DeviceReport& report) {
   std::vector<double> numbers;
-  numbers.reserve(kMemoryNumbers + kSpanNumbers * report.spans.size());
+  numbers.reserve(kMemoryNumbers + 1 + kSpanNumbers * (report.spans.size() + report.recomputed.size()));
   for (const std::size_t bytes : report.memory.peak_bytes) numbers.push_back(static_cast<double>(bytes));
   numbers.push_back(static_cast<double>(report.memory.peak_bytes_total));
-  for (const StepSpan& s : report.spans) {
-    numbers.insert(numbers.end(), {static_cast<double>(s.step.kind), static_cast<double>(s.step.chunk),
-                                   static_cast<double>(s.step.layer_begin), static_cast<double>(s.step.layer_end),
-                                   s.begin_ms, s.end_ms, s.wait_ms, s.send_ms});
+  numbers.push_back(static_cast<double>(report.spans.size()));
+  for (const auto* spans : {&report.spans, &report.recomputed}) {
+    for (const StepSpan& s : *spans) {
+      numbers.insert(numbers.end(), {static_cast<double>(s.step.kind), static_cast<double>(s.step.chunk),
+                                     static_cast<double>(s.step.layer_begin), static_cast<double>(s.step.layer_end),
+                                     s.begin_ms, s.end_ms, s.wait_ms, s.send_ms});
+    }
   }
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)};
 }
 
 DeviceReport unpack_report(const std::string& text) {
   std::vector<double> numbers(text.size() / sizeof(double));
-  if (text.size() % sizeof(double) != 0 || numbers.size() < kMemoryNumbers ||
-      (numbers.size() - kMemoryNumbers) % kSpanNumbers != 0) {
+  if (text.size() % sizeof(double) != 0 || numbers.size() < kMemoryNumbers + 1 ||
+      (numbers.size() - kMemoryNumbers - 1) % kSpanNumbers != 0) {
     throw Error(fmt::format("[device_report] {} bytes are no report of a device", text.size()));
   }
   std::memcpy(numbers.data(), text.data(), text.size());
@@ -40,6 +43,7 @@ DeviceReport unpack_report(const std::string& text) {
   std::size_t at = 0;
   for (std::size_t& bytes : report.memory.peak_bytes) bytes = static_cast<std::size_t>(numbers[at++]);
   report.memory.peak_bytes_total = static_cast<std::size_t>(numbers[at++]);
+  const double num_spans = numbers[at++];
   while (at < numbers.size()) {
     StepSpan s;
     const double kind = numbers[at];
@@ -54,7 +58,7 @@ DeviceReport unpack_report(const std::string& text) {
     s.end_ms = numbers[at + 5];
     s.wait_ms = numbers[at + 6];
     s.send_ms = numbers[at + 7];
-    report.spans.push_back(s);
+    (static_cast<double>(report.spans.size()) < num_spans ? report.spans : report.recomputed).push_back(s);
     at += kSpanNumbers;
   }
   return report;

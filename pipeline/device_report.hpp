@@ -11,6 +11,8 @@ namespace laminar::pipeline {
 struct DeviceReport {
   /// Of the last epoch.
   std::vector<StepSpan> spans = {};
+  /// Forwards that were run again, within those.
+  std::vector<StepSpan> recomputed = {};
   DeviceMemory memory = {};
 };
 

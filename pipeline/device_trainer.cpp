@@ -61,6 +61,7 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     setup.history = plan.history;
     setup.halo = plan.halo;
     setup.recompute_carried = plan.recompute_carried;
+    setup.recompute = input.options.recompute == Recompute::kAlways;
     setup.communicator = communicator_.get();
     setup.pool = pool_;
     executor_ = std::make_unique<Executor>(std::move(setup));
@@ -137,6 +138,7 @@ EpochRecord DeviceTrainer::train_epoch(Index done) {
                          span.step.kind == Step::Kind::kRead;
     (forward ? record.forward_ms : record.backward_ms) += span.end_ms - span.begin_ms;
   }
+  for (const StepSpan& span : executor_->recomputed()) record.recompute_ms += span.end_ms - span.begin_ms;
   record.loss_ms = executor_->loss_ms();
   record.forward_ms -= record.loss_ms;
   if (communicator_ != nullptr) {
@@ -454,6 +456,7 @@ TrainResult DeviceTrainer::result(Ending ending) {
   r.bytes_per_epoch = epochs_.empty() ? 0 : static_cast<std::uint64_t>(median(std::move(bytes)));
   DeviceReport own;
   own.spans = executor_->spans();
+  own.recomputed = executor_->recomputed();
   for (std::size_t i = 0; i < core::kNumMemoryPurposes; ++i) {
     own.memory.peak_bytes[i] = pool_->peak_bytes(static_cast<core::MemoryPurpose>(i));
   }
@@ -484,6 +487,7 @@ TrainResult DeviceTrainer::result(Ending ending) {
     r.peak_bytes_total = std::max(r.peak_bytes_total, device.memory.peak_bytes_total);
     r.device_memory.push_back(device.memory);
     r.spans.push_back(std::move(device.spans));
+    r.recomputed.push_back(std::move(device.recomputed));
   }
   r.graph_bytes = graph_bytes_;
   return r;

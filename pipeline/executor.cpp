@@ -8,7 +8,6 @@
 #include "laminar/core/aggregation.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/tape.hpp"
-#include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
 
@@ -17,32 +16,17 @@ using core::Tensor;
 using core::Var;
 using layers::State;
 
-struct Executor::Recorded {
-  Tape tape;
-  State in;
-  State out;
-  /// Whether gradients flow to the sources of the layer.
-  bool learnt_sources = false;
-};
+namespace {
 
-/// Where a slice stands within an epoch.
-struct Executor::SliceRun {
-  std::vector<std::unique_ptr<Recorded>> layers;
-  /// Forward: the state between layers; backward: the gradient of the state.
-  Tensor x;
-  std::vector<Tensor> carried;
-  /// Constant carried tensors made again by this stage.
-  std::unique_ptr<Recorded> encoder;
-  void clear_state() {
-    x = Tensor();
-    carried.clear();
-  }
-};
+bool begins_backward(Step::Kind kind) { return kind == Step::Kind::kBackward || kind == Step::Kind::kBackwardSources; }
+
+}  // namespace
 
 Executor::Executor(ExecutorSetup setup)
     : setup_(std::move(setup)),
       map_(setup_.cut->graph, setup_.cut->layout, setup_.place.part),
-      slices_(*setup_.cut, map_) {
+      slices_(*setup_.cut, map_),
+      link_(*setup_.model, setup_.place, setup_.recompute_carried, setup_.communicator, setup_.pool) {
   const partition::Layout& layout = setup_.cut->layout;
   ids_.reserve(static_cast<std::size_t>(map_.num_rows()));
   for (Index r = 0; r < map_.num_rows(); ++r) {
@@ -59,6 +43,7 @@ Executor::Executor(ExecutorSetup setup)
   exact_.resize(num_layers);
   history_.resize(num_layers);
   stale_.resize(num_layers);
+  recomputes_.fill(setup_.recompute ? Recomputed(num_layers) : Recomputed(num_layers, false));
   if (halo_ != nullptr && setup_.halo.stale) {
     // Apart from the exact one, whose messages never outlive a pass.
     stale_halo_ = std::make_unique<Halo>(map_, *setup_.communicator, setup_.place.stage * setup_.place.num_parts,
@@ -94,8 +79,6 @@ Tensor Executor::state_of(const Tape& tape, Var v, Index layer) const {
   return layer == setup_.model->num_layers() - 1 ? tape.value(v) : tape.narrowed(v);
 }
 
-bool Executor::sends_carried() const { return setup_.model->num_carried() > 0 && !setup_.recompute_carried; }
-
 core::TapeContext Executor::context(Index layer) const {
   // A device that holds the whole graph as one slice needs no exchange; its layers may project before they aggregate.
   const bool alone = halo_ == nullptr && slices().size() == 1;
@@ -127,62 +110,30 @@ State Executor::features_of(Tape& tape, const Slice& slice) const {
 }
 
 /// What layer `layer` starts from.
-State Executor::input_of(Tape& tape, const SliceRun& run, const Slice& slice, Index layer) const {
+State Executor::input_of(Tape& tape, const SliceState& state, const Slice& slice, Index layer) const {
   if (layer == 0) return features_of(tape, slice);
   State in;
-  in.x = tape.input(run.x, true);
-  for (const Tensor& t : run.carried) in.carried.push_back(tape.input(t, true));
+  in.x = tape.input(state.x, true);
+  for (const Tensor& t : state.carried) in.carried.push_back(tape.input(t, true));
   return in;
 }
 
-void Executor::receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
-  const layers::Model& model = *setup_.model;
-  const Index device = stage * setup_.place.num_parts + setup_.place.part;
-  Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
-  const auto receive = [&](Index cols) {
-    const auto purpose =
-        kind == Tag::Kind::kState ? core::MemoryPurpose::kActivations : core::MemoryPurpose::kGradients;
-    Tensor t(slice.rows.size(), cols, computed_dtype(), setup_.pool.get(), purpose);
-    setup_.communicator->receive(device, tag, t, cause);
-    ++tag.item;
-    return keeps_bfloat16() ? t.to(core::DType::kBfloat16, setup_.pool.get(), purpose) : t;
-  };
-  const Index boundary = kind == Tag::Kind::kState ? setup_.place.layer_begin : setup_.place.layer_end;
-  run.x = receive(model.width_after(boundary - 1));
-  run.carried.clear();
-  if (!sends_carried()) return;
-  for (Index i = 0; i < model.num_carried(); ++i) run.carried.push_back(receive(model.carried_width(i)));
+/// From the stage before; constant carried tensors are made again.
+void Executor::receive_state(SliceRun& run, const Slice& slice, Cause cause) {
+  run.state = link_.receive(slice, Tag::Kind::kState, cause);
+  if (!setup_.recompute_carried || setup_.model->num_carried() == 0) return;
+  run.encoder = record_encoder(slice);
+  for (const Var v : run.encoder->out.carried) run.state.carried.push_back(run.encoder->tape->narrowed(v));
+  run.encoder->tape->finish_forward({});
+  if (setup_.recompute) run.encoder->tape.reset();
 }
 
-void Executor::send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause) {
-  const layers::Model& model = *setup_.model;
-  const Index device = stage * setup_.place.num_parts + setup_.place.part;
-  Tag tag{.kind = kind, .chunk = static_cast<std::int32_t>(slice.chunk)};
-  const auto send = [&](Tensor t, Index cols) {
-    // What got no gradient has gradient 0.
-    if (!t) t = Tensor::zeros(slice.rows.size(), cols, computed_dtype(), setup_.pool.get());
-    if (t.dtype() != computed_dtype()) t = t.to(computed_dtype(), setup_.pool.get());
-    setup_.communicator->send(device, tag, t, cause);
-    ++tag.item;
-  };
-  const Index boundary = kind == Tag::Kind::kState ? setup_.place.layer_end : setup_.place.layer_begin;
-  send(std::exchange(run.x, Tensor()), model.width_after(boundary - 1));
-  if (sends_carried()) {
-    for (Index i = 0; i < model.num_carried(); ++i) {
-      send(i < static_cast<Index>(run.carried.size()) ? run.carried[i] : Tensor(), model.carried_width(i));
-    }
-  }
-  run.carried.clear();
-}
-
-void Executor::recompute_carried(SliceRun& run, const Slice& slice) {
+std::unique_ptr<RecordedLayer> Executor::record_encoder(const Slice& slice) {
+  auto recorded = std::make_unique<RecordedLayer>();
   // Masks are those of layer 0, where the encoder stands.
-  run.encoder = std::make_unique<Recorded>(Recorded{Tape(training_context(0)), {}, {}});
-  Tape& tape = run.encoder->tape;
-  run.encoder->out = setup_.model->encode(tape, slice.block, features_of(tape, slice));
-  run.carried.clear();
-  for (const Var v : run.encoder->out.carried) run.carried.push_back(tape.narrowed(v));
-  tape.finish_forward({});
+  recorded->tape = std::make_unique<Tape>(training_context(0));
+  recorded->out = setup_.model->encode(*recorded->tape, slice.block, features_of(*recorded->tape, slice));
+  return recorded;
 }
 
 double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoch, const ChunkOrder& order,
@@ -193,6 +144,7 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
   live_tape_bytes_ = 0;
   loss_ms_ = 0;
   spans_.clear();
+  recomputed_.clear();
   double total = 0;
   const auto num_layers = static_cast<std::size_t>(setup_.model->num_layers());
   for (const auto& table : history_) {
@@ -202,14 +154,17 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
     if (halo != nullptr) halo->begin_epoch();
   }
   if (halo_ != nullptr && setup_.halo.samples()) halo_->sample(setup_.halo.rate, seed, epoch, ids_);
-  std::vector<SliceRun> runs(slices().size());
-  for (SliceRun& run : runs) run.layers.resize(num_layers);
+  runs_ = std::vector<SliceRun>(slices().size());
+  for (SliceRun& run : runs_) run.layers.resize(num_layers);
   std::vector<std::size_t> backwards_left(num_layers, slices().size());
   const Communicator* communicator = setup_.communicator;
-  Stopwatch watch;
+  clock_ = {};
   double now = 0;
-  for (const Step& step : steps) {
-    SliceRun& run = runs[static_cast<std::size_t>(step.chunk)];
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    const bool turns = i + 1 < steps.size() && begins_backward(steps[i + 1].kind) && steps[i + 1].chunk == step.chunk;
+    read_next_ = turns ? steps[i + 1].layer_end - 1 : -1;
+    SliceRun& run = runs_[static_cast<std::size_t>(step.chunk)];
     const Slice& slice = slices()[static_cast<std::size_t>(step.chunk)];
     StepSpan span{step, now, 0, 0, 0};
     const double waited = communicator == nullptr ? 0 : communicator->wait_ms();
@@ -218,8 +173,8 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
     const bool is_forward = step.kind == Step::Kind::kForward || step.kind == Step::Kind::kRead;
     if (is_forward) {
       std::size_t live = 0;
-      for (const SliceRun& r : runs) {
-        for (const auto& recorded : r.layers) live += recorded ? recorded->tape.saved_bytes() : 0;
+      for (const SliceRun& r : runs_) {
+        for (const auto& recorded : r.layers) live += recorded && recorded->tape ? recorded->tape->saved_bytes() : 0;
       }
       live_tape_bytes_ = std::max(live_tape_bytes_, live);
     }
@@ -236,12 +191,13 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
         if (layer_done) layer_done(l);
       }
     }
-    span.begin_ms = std::exchange(now, now + watch.lap_ms());
+    span.begin_ms = std::exchange(now, clock_.elapsed_ms());
     span.end_ms = now;
     span.wait_ms = communicator == nullptr ? 0 : communicator->wait_ms() - waited;
     span.send_ms = communicator == nullptr ? 0 : communicator->send_ms() - sent;
     spans_.push_back(span);
   }
+  runs_.clear();
   return total;
 }
 
@@ -250,12 +206,9 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
   switch (step.kind) {
     case Step::Kind::kForward:
     case Step::Kind::kPublish:
-      if (step.layer_begin == place.layer_begin && !place.is_first()) {
-        receive_state(run, slice, Tag::Kind::kState, place.stage - 1, Cause::kStageForward);
-        if (setup_.recompute_carried && setup_.model->num_carried() > 0) recompute_carried(run, slice);
-      }
+      if (step.layer_begin == place.layer_begin && !place.is_first()) receive_state(run, slice, Cause::kStageForward);
       if (step.kind == Step::Kind::kPublish) {
-        publish(run, slice, step.layer_begin);
+        publish(run.state, slice, step.layer_begin, Recording::kOnce);
         return;
       }
       for (Index l = step.layer_begin; l < step.layer_end; ++l) {
@@ -268,7 +221,7 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
     case Step::Kind::kBackward:
     case Step::Kind::kBackwardSources:
       if (step.layer_end == place.layer_end && !place.is_last()) {
-        receive_state(run, slice, Tag::Kind::kStateGradient, place.stage + 1, Cause::kStageBackward);
+        run.state = link_.receive(slice, Tag::Kind::kStateGradient, Cause::kStageBackward);
       }
       if (step.kind == Step::Kind::kBackwardSources) {
         backward_to_sources(run, slice, step.layer_begin);
@@ -285,7 +238,7 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
   }
   const bool is_forward = step.kind == Step::Kind::kForward || step.kind == Step::Kind::kRead;
   if (is_forward && step.layer_end == place.layer_end && !place.is_last()) {
-    send_state(run, slice, Tag::Kind::kState, place.stage + 1, Cause::kStageForward);
+    link_.send(std::exchange(run.state, {}), slice, Tag::Kind::kState, Cause::kStageForward);
   }
   if (!is_forward && step.layer_begin == place.layer_begin) {
     end_stage(run, slice, Cause::kStageBackward);
@@ -295,13 +248,17 @@ void Executor::run_step(const Step& step, SliceRun& run, const Slice& slice) {
 /// After the backward of a stage's first layer.
 void Executor::end_stage(SliceRun& run, const Slice& slice, Cause cause) {
   if (run.encoder != nullptr) {
-    for (std::size_t i = 0; i < run.carried.size(); ++i) {
-      run.encoder->tape.add_gradient(run.encoder->out.carried[i], std::exchange(run.carried[i], Tensor()));
+    if (run.encoder->tape == nullptr) {
+      run.encoder = record_encoder(slice);
+      run.encoder->tape->finish_forward({});
     }
-    run.encoder->tape.backward();
+    for (std::size_t i = 0; i < run.state.carried.size(); ++i) {
+      run.encoder->tape->add_gradient(run.encoder->out.carried[i], std::exchange(run.state.carried[i], Tensor()));
+    }
+    run.encoder->tape->backward();
     run.encoder.reset();
   }
-  if (!setup_.place.is_first()) send_state(run, slice, Tag::Kind::kStateGradient, setup_.place.stage - 1, cause);
+  if (!setup_.place.is_first()) link_.send(std::exchange(run.state, {}), slice, Tag::Kind::kStateGradient, cause);
 }
 
 double Executor::run_exact(std::uint64_t seed, Index epoch, const ChunkLoss& loss) {
@@ -314,17 +271,15 @@ double Executor::run_exact(std::uint64_t seed, Index epoch, const ChunkLoss& los
   exact_pass_ = true;
   SliceRun run;
   run.layers.resize(static_cast<std::size_t>(setup_.model->num_layers()));
-  if (!place.is_first()) {
-    receive_state(run, slice, Tag::Kind::kState, place.stage - 1, Cause::kEvaluation);
-    if (setup_.recompute_carried && setup_.model->num_carried() > 0) recompute_carried(run, slice);
-  }
+  read_next_ = place.layer_end - 1;
+  if (!place.is_first()) receive_state(run, slice, Cause::kEvaluation);
   for (Index l = place.layer_begin; l < place.layer_end; ++l) forward(run, slice, l, DeviceExchange::Mode::kPass);
   double value = 0;
   if (place.is_last()) {
     value = loss_of(run, slice, loss);
   } else {
-    send_state(run, slice, Tag::Kind::kState, place.stage + 1, Cause::kEvaluation);
-    receive_state(run, slice, Tag::Kind::kStateGradient, place.stage + 1, Cause::kEvaluation);
+    link_.send(std::exchange(run.state, {}), slice, Tag::Kind::kState, Cause::kEvaluation);
+    run.state = link_.receive(slice, Tag::Kind::kStateGradient, Cause::kEvaluation);
   }
   for (Index l = place.layer_end - 1; l >= place.layer_begin; --l) {
     backward_to_sources(run, slice, l);
@@ -350,35 +305,81 @@ void Executor::check_sampled(const Tape& tape, Index layer) const {
                   setup_.halo.rate, layer, setup_.model->options().layer));
 }
 
-void Executor::publish(SliceRun& run, const Slice& slice, Index layer) {
+void Executor::publish(const SliceState& from, const Slice& slice, Index layer, Recording recording) {
   core::TapeContext context = training_context(layer);
   context.record = false;
   Tape tape(context);
-  exchange_->begin({DeviceExchange::Mode::kPublish, &slice, layer, Cause::kHaloForward, &tape.context()});
+  exchange_->begin({DeviceExchange::Mode::kPublish, &slice, layer, Cause::kHaloForward, &tape.context(), recording});
   try {
-    setup_.model->forward(layer, tape, slice.block, input_of(tape, run, slice, layer));
+    setup_.model->forward(layer, tape, slice.block, input_of(tape, from, slice, layer));
   } catch (const Published&) {
     return;
   }
 }
 
 void Executor::forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode) {
-  auto recorded = std::make_unique<Recorded>(Recorded{Tape(training_context(layer)), {}, {}});
-  Tape& tape = recorded->tape;
-  recorded->in = input_of(tape, run, slice, layer);
-  run.clear_state();
-  const Cause cause = exact_pass_ ? Cause::kEvaluation : Cause::kHaloForward;
-  const Slice& reader = reads_in_place(layer, mode) ? slices_.reading_table(slice) : slice;
-  exchange_->begin({mode, &reader, layer, cause, &tape.context()});
-  recorded->out = setup_.model->forward(layer, tape, reader.block, recorded->in);
+  auto recorded = std::make_unique<RecordedLayer>();
+  recorded->mode = mode;
+  recorded->from = std::exchange(run.state, {});
+  // What several slices share is kept for all of them.
+  const bool is_read_next = layer == read_next_;
+  const bool keeps = recomputes(layer).value_or(true) && (slices().size() > 1 || !is_read_next);
+  record(*recorded, slice, layer, keeps ? Recording::kFirst : Recording::kOnce);
+  Tape& tape = *recorded->tape;
   recorded->learnt_sources = exchange_->kind() == DeviceExchange::Kind::kLearnt;
   if (recorded->learnt_sources && mode == DeviceExchange::Mode::kHistory) history_[layer]->recorded(tape);
   if (recorded->learnt_sources && !exact_pass_) check_sampled(tape, layer);
-  run.x = state_of(tape, recorded->out.x, layer);
-  for (const Var v : recorded->out.carried) run.carried.push_back(tape.narrowed(v));
+  run.state.x = state_of(tape, recorded->out.x, layer);
+  for (const Var v : recorded->out.carried) run.state.carried.push_back(tape.narrowed(v));
   // The state lives on in `run` and in the next tape; this one keeps only what its own backward reads.
   tape.finish_forward({});
+  if (keeps && !is_read_next) drop(*recorded, slice, layer, run.state.x.bytes());
+  // With several slices the others' second time may need where this one started from.
+  const bool others_recorded_again = slices().size() > 1 && recomputes(layer).value_or(true);
+  if (recorded->tape != nullptr && !others_recorded_again) recorded->from = {};
   run.layers[static_cast<std::size_t>(layer)] = std::move(recorded);
+}
+
+/// Runs the layer's forward on a new tape.
+void Executor::record(RecordedLayer& recorded, const Slice& slice, Index layer, Recording recording) {
+  recorded.tape = std::make_unique<Tape>(training_context(layer));
+  Tape& tape = *recorded.tape;
+  recorded.in = input_of(tape, recorded.from, slice, layer);
+  // A tape that is the only one to hold its input may write in the same place.
+  if (recording != Recording::kFirst) recorded.from = {};
+  const Cause cause = exact_pass_ ? Cause::kEvaluation : Cause::kHaloForward;
+  const Slice& reader = reads_in_place(layer, recorded.mode) ? slices_.reading_table(slice) : slice;
+  exchange_->begin({recorded.mode, &reader, layer, cause, &tape.context(), recording});
+  const KeptSums sums(statistics_.get(), recording, recorded.sums);
+  recorded.out = setup_.model->forward(layer, tape, reader.block, recorded.in);
+}
+
+/// Drops a tape that will be recorded again, if the layer's are to be: decided by the first slice with rows, for good.
+/// `state_bytes`: of the state that it gave, which lives on.
+void Executor::drop(RecordedLayer& recorded, const Slice& slice, Index layer, std::size_t state_bytes) {
+  std::optional<bool>& recomputes = this->recomputes(layer);
+  if (!recomputes && slice.rows.size() > 0) {
+    recomputes = recorded.tape->saved_bytes() > state_bytes + exchange_->kept_bytes();
+    if (!*recomputes && history_[layer] != nullptr) history_[layer]->forget();
+    if (!*recomputes) exact_[layer]->forget();
+  }
+  if (recomputes.value_or(false)) recorded.tape.reset();
+}
+
+void Executor::record_again(RecordedLayer& recorded, const Slice& slice, Index layer) {
+  StepSpan span{{Step::Kind::kForward, slice.chunk, layer, layer + 1}, clock_.elapsed_ms(), 0, 0, 0};
+  const bool reads = recorded.mode == DeviceExchange::Mode::kRead && recorded.learnt_sources;
+  if (reads && !exact_[layer]->is_published()) {
+    for (const Slice& s : slices()) {
+      const auto& other = runs_[static_cast<std::size_t>(s.chunk)].layers[static_cast<std::size_t>(layer)];
+      // A slice that is through with its backward has no readers left.
+      if (other != nullptr) publish(other->from, s, layer, Recording::kAgain);
+    }
+  }
+  record(recorded, slice, layer, Recording::kAgain);
+  recorded.tape->finish_forward({});
+  span.end_ms = clock_.elapsed_ms();
+  if (!exact_pass_) recomputed_.push_back(span);
 }
 
 /// Where the gradient is pulled, no tape keeps source rows, so they can be read where they stand, and no chunk copies
@@ -390,21 +391,22 @@ bool Executor::reads_in_place(Index layer, DeviceExchange::Mode mode) const {
 }
 
 double Executor::loss_of(SliceRun& run, const Slice& slice, const ChunkLoss& loss) {
-  Tensor gradient(run.x.rows(), run.x.cols(), run.x.dtype(), setup_.pool.get(), core::MemoryPurpose::kGradients);
-  const double value = loss(slice.chunk, run.x, gradient);
-  run.x = gradient;
-  run.carried.clear();
+  const Tensor& x = run.state.x;
+  Tensor gradient(x.rows(), x.cols(), x.dtype(), setup_.pool.get(), core::MemoryPurpose::kGradients);
+  const double value = loss(slice.chunk, x, gradient);
+  run.state = {std::move(gradient), {}};
   return value;
 }
 
 void Executor::backward_to_sources(SliceRun& run, const Slice& slice, Index layer) {
-  Recorded& recorded = *run.layers[static_cast<std::size_t>(layer)];
-  Tape& tape = recorded.tape;
-  tape.add_gradient(recorded.out.x, std::exchange(run.x, Tensor()));
-  for (std::size_t i = 0; i < run.carried.size(); ++i) {
-    tape.add_gradient(recorded.out.carried[i], std::exchange(run.carried[i], Tensor()));
+  RecordedLayer& recorded = *run.layers[static_cast<std::size_t>(layer)];
+  if (recorded.tape == nullptr) record_again(recorded, slice, layer);
+  Tape& tape = *recorded.tape;
+  tape.add_gradient(recorded.out.x, std::exchange(run.state.x, Tensor()));
+  for (std::size_t i = 0; i < run.state.carried.size(); ++i) {
+    tape.add_gradient(recorded.out.carried[i], std::exchange(run.state.carried[i], Tensor()));
   }
-  run.carried.clear();
+  run.state.carried.clear();
   // The history runs the tape down itself.
   if (!exact_pass_ && with_history() && recorded.learnt_sources) return;
   tape.backward_to_sources();
@@ -413,8 +415,8 @@ void Executor::backward_to_sources(SliceRun& run, const Slice& slice, Index laye
 }
 
 void Executor::backward_rest(SliceRun& run, const Slice& slice, Index layer) {
-  Recorded& recorded = *run.layers[static_cast<std::size_t>(layer)];
-  Tape& tape = recorded.tape;
+  RecordedLayer& recorded = *run.layers[static_cast<std::size_t>(layer)];
+  Tape& tape = *recorded.tape;
   if (!recorded.learnt_sources) {
     tape.backward_from_sources(tape.take_source_gradient());
   } else if (exact_pass_) {
@@ -429,8 +431,8 @@ void Executor::backward_rest(SliceRun& run, const Slice& slice, Index layer) {
     tape.backward_from_sources(exact_[layer]->take_gradient(slice));
   }
   if (layer > 0) {
-    run.x = tape.take_gradient(recorded.in.x);
-    for (const Var v : recorded.in.carried) run.carried.push_back(tape.take_gradient(v));
+    run.state.x = tape.take_gradient(recorded.in.x);
+    for (const Var v : recorded.in.carried) run.state.carried.push_back(tape.take_gradient(v));
   }
   run.layers[static_cast<std::size_t>(layer)].reset();
 }
@@ -456,31 +458,31 @@ Prediction Executor::exact_forward(bool training, DeviceExchange::Mode mode, boo
     return c;
   };
   Prediction result;
-  SliceRun run;
+  SliceState state;
   if (!place.is_first()) {
-    receive_state(run, slice, Tag::Kind::kState, place.stage - 1, training ? Cause::kStageForward : cause);
+    state = link_.receive(slice, Tag::Kind::kState, training ? Cause::kStageForward : cause);
     if (setup_.recompute_carried && model.num_carried() > 0) {
       Tape tape(context_of(0));
       const State made = model.encode(tape, slice.block, features_of(tape, slice));
-      for (const Var v : made.carried) run.carried.push_back(tape.narrowed(v));
+      for (const Var v : made.carried) state.carried.push_back(tape.narrowed(v));
     }
   }
   for (Index l = place.layer_begin; l < place.layer_end; ++l) {
     Tape tape(context_of(l));
-    State in = input_of(tape, run, slice, l);
-    run.clear_state();
+    State in = input_of(tape, state, slice, l);
+    state = {};
     exchange_->begin({mode, &slice, l, cause, &tape.context()});
     Var read;
     const State out = model.forward(l, tape, slice.block, std::move(in), embedding ? &read : nullptr);
-    run.x = state_of(tape, out.x, l);
+    state.x = state_of(tape, out.x, l);
     if (read && !tape.is_sparse(read)) result.embedding = tape.value(read);
-    for (const Var v : out.carried) run.carried.push_back(tape.narrowed(v));
+    for (const Var v : out.carried) state.carried.push_back(tape.narrowed(v));
   }
   if (!place.is_last()) {
-    send_state(run, slice, Tag::Kind::kState, place.stage + 1, training ? Cause::kStageForward : cause);
+    link_.send(std::move(state), slice, Tag::Kind::kState, training ? Cause::kStageForward : cause);
     return {};
   }
-  result.outputs = std::move(run.x);
+  result.outputs = std::move(state.x);
   return result;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,9 +12,12 @@
 #include "laminar/pipeline/device_exchange.hpp"
 #include "laminar/pipeline/device_place.hpp"
 #include "laminar/pipeline/part_slices.hpp"
+#include "laminar/pipeline/recorded_layer.hpp"
 #include "laminar/pipeline/schedule.hpp"
+#include "laminar/pipeline/stage_link.hpp"
 #include "laminar/pipeline/stage_statistics.hpp"
 #include "laminar/pipeline/step_span.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
 
@@ -28,6 +33,9 @@ struct ExecutorSetup {
   HaloOptions halo;
   /// Whether constant carried tensors are made again from the features rather than sent.
   bool recompute_carried = false;
+  /// Whether tapes are dropped after the forward, and recorded again before the backward: wherever that frees more than
+  /// must be kept for it. Affects no number.
+  bool recompute = false;
   Communicator* communicator = nullptr;
   std::shared_ptr<core::MemoryPool> pool;
 };
@@ -44,8 +52,9 @@ struct Prediction {
 /// The loss of one slice: returns its share of the global loss and writes the gradient of `outputs`.
 using ChunkLoss = std::function<double(Index chunk, const core::Tensor& outputs, core::Tensor& gradient)>;
 
-/// Runs a device's step list over its slices: one tape a (chunk, layer), freed as soon as its backward has run.
-/// Parameter gradients add up in the model. Not thread-safe; call inside the device's arena.
+/// Runs a device's step list over its slices: one tape a (chunk, layer), freed as soon as its backward has run, or with
+/// ExecutorSetup::recompute as soon as its forward has. Parameter gradients add up in the model. Not thread-safe; call
+/// inside the device's arena.
 class Executor {
  public:
   explicit Executor(ExecutorSetup setup);
@@ -70,6 +79,8 @@ class Executor {
 
   /// Of the last run().
   const std::vector<StepSpan>& spans() const { return spans_; }
+  /// Of the last run(): the forwards of single layers that were run again, each within a step of spans().
+  const std::vector<StepSpan>& recomputed() const { return recomputed_; }
   /// Time in the loss within steps.
   double loss_ms() const { return loss_ms_; }
   /// Largest sum of saved activations that were alive at once in the last run().
@@ -87,28 +98,32 @@ class Executor {
   std::size_t sparse_feature_bytes() const { return setup_.features.sparse.bytes(); }
 
  private:
-  struct Recorded;
-  struct SliceRun;
+  /// Whether a layer's tapes are recorded again; nothing before its first slice with rows has gone forward.
+  using Recomputed = std::vector<std::optional<bool>>;
   core::TapeContext context(Index layer) const;
   core::TapeContext training_context(Index layer);
   core::DType computed_dtype() const;
   bool keeps_bfloat16() const;
   core::Tensor state_of(const core::Tape& tape, core::Var v, Index layer) const;
-  bool sends_carried() const;
   bool with_history() const;
   bool with_stale_halos() const { return stale_halo_ != nullptr; }
   DeviceExchange::Mode training_mode() const;
   void check_sampled(const core::Tape& tape, Index layer) const;
   bool reads_in_place(Index layer, DeviceExchange::Mode mode) const;
   layers::State features_of(core::Tape& tape, const Slice& slice) const;
-  layers::State input_of(core::Tape& tape, const SliceRun& run, const Slice& slice, Index layer) const;
-  void receive_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
-  void send_state(SliceRun& run, const Slice& slice, Tag::Kind kind, Index stage, Cause cause);
-  void recompute_carried(SliceRun& run, const Slice& slice);
+  layers::State input_of(core::Tape& tape, const SliceState& state, const Slice& slice, Index layer) const;
+  void receive_state(SliceRun& run, const Slice& slice, Cause cause);
+  std::unique_ptr<RecordedLayer> record_encoder(const Slice& slice);
   void run_step(const Step& step, SliceRun& run, const Slice& slice);
   void forward(SliceRun& run, const Slice& slice, Index layer, DeviceExchange::Mode mode);
+  void record(RecordedLayer& recorded, const Slice& slice, Index layer, Recording recording);
+  std::optional<bool>& recomputes(Index layer) {
+    return recomputes_[exact_pass_ ? 1 : 0][static_cast<std::size_t>(layer)];
+  }
+  void drop(RecordedLayer& recorded, const Slice& slice, Index layer, std::size_t state_bytes);
+  void record_again(RecordedLayer& recorded, const Slice& slice, Index layer);
   void end_stage(SliceRun& run, const Slice& slice, Cause cause);
-  void publish(SliceRun& run, const Slice& slice, Index layer);
+  void publish(const SliceState& from, const Slice& slice, Index layer, Recording recording);
   void backward_to_sources(SliceRun& run, const Slice& slice, Index layer);
   void backward_rest(SliceRun& run, const Slice& slice, Index layer);
   double loss_of(SliceRun& run, const Slice& slice, const ChunkLoss& loss);
@@ -126,14 +141,24 @@ class Executor {
   std::unique_ptr<Halo> stale_halo_;
   std::vector<std::unique_ptr<StaleHalo>> stale_;
   std::unique_ptr<DeviceExchange> exchange_;
+  StageLink link_;
   /// Null with one part.
   std::unique_ptr<StageStatistics> statistics_;
 
   /// Within run_exact().
   bool exact_pass_ = false;
+  /// By layer: in run(), and in run_exact(), which keeps other things.
+  std::array<Recomputed, 2> recomputes_;
+  /// The layer whose tape is read next, by the backward of the slice that is going forward; -1 = none.
+  Index read_next_ = -1;
   std::uint64_t seed_ = 0;
   Index epoch_ = 0;
+  /// Runs since the beginning of run().
+  Stopwatch clock_;
+  /// Within run(), by slice.
+  std::vector<SliceRun> runs_;
   std::vector<StepSpan> spans_;
+  std::vector<StepSpan> recomputed_;
   double loss_ms_ = 0;
   std::size_t live_tape_bytes_ = 0;
 };

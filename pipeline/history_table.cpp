@@ -64,6 +64,7 @@ void HistoryTable::begin_epoch(Index epoch, const ChunkOrder& order) {
   order_ = order;
   staleness_ = {};
   ready_ = false;
+  turned_to_ = newest_ = -1;
   if (!transform_ || !history_) return;
   // The layer will most likely ask for what it asked for in the last epoch. Done here, a later stage does it before its
   // first chunk comes, when it would wait.
@@ -132,10 +133,55 @@ void HistoryTable::store(const Tensor& rows, Index first_row) {
   if (!history_.is_native()) history_.write(first_row, old);
 }
 
+void HistoryTable::keep_overwritten(const Slice& slice) {
+  overwritten_.resize(static_cast<std::size_t>(map_.num_chunks()));
+  // Nobody has read what the first chunk takes the place of.
+  if (position_of(slice) == 0) return;
+  auto& kept = overwritten_[static_cast<std::size_t>(position_of(slice))];
+  const auto keep = [&](const Range& range) {
+    if (range.size() == 0) return;
+    const Tensor rows = transformed_.slice_rows(range.begin, range.end);
+    kept.push_back({range, rows.clone(pool_.get(), core::MemoryPurpose::kTables)});
+  };
+  keep(slice.rows);
+  for (Index q = 0; q < map_.num_parts(); ++q) {
+    if (q != map_.part()) keep(map_.rows_from(q, slice.chunk));
+  }
+}
+
+void HistoryTable::turn_to(Index position) {
+  while (turned_to_ != position) {
+    const Index swapped = turned_to_ > position ? turned_to_-- : ++turned_to_;
+    for (Rows& rows : overwritten_[static_cast<std::size_t>(swapped)]) {
+      Tensor in_table = transformed_.slice_rows(rows.range.begin, rows.range.end);
+      Tensor taken = in_table.clone(pool_.get(), core::MemoryPurpose::kTables);
+      in_table.copy_from(rows.values);
+      rows.values = std::move(taken);
+    }
+  }
+}
+
+Tensor HistoryTable::read_again(const Slice& slice) {
+  turn_to(position_of(slice));
+  return sources_of(slice);
+}
+
+Tensor HistoryTable::sources_of(const Slice& slice) const {
+  if (slice.reads_whole_table) return transformed_;
+  Tensor sources(static_cast<Index>(slice.source_rows.size()), transformed_.cols(), transformed_.dtype(), pool_.get());
+  core::gather_rows(transformed_, slice.source_rows, sources);
+  return sources;
+}
+
 Tensor HistoryTable::exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
-                              const core::TapeContext& context) {
+                              const core::TapeContext& context, bool keep) {
   if (halo_ != nullptr) halo_->send(rows.own, slice.rows.begin, slice.chunk, layer_, Cause::kHaloForward);
   prepare(rows, context);
+  if (keep) {
+    turn_to(newest_);
+    keep_overwritten(slice);
+  }
+  turned_to_ = newest_ = position_of(slice);
   store(rows.own, slice.rows.begin);
   transformed_.slice_rows(slice.rows.begin, slice.rows.end).copy_from(rows.transformed);
   if (halo_ != nullptr) {
@@ -148,12 +194,8 @@ Tensor HistoryTable::exchange(const Slice& slice, const core::SourceExchange::Tr
     });
   }
   width_ = transformed_.cols();
-  Tensor sources = transformed_;
-  if (!slice.reads_whole_table) {
-    sources = Tensor(static_cast<Index>(slice.source_rows.size()), width_, transformed_.dtype(), pool_.get());
-    core::gather_rows(transformed_, slice.source_rows, sources);
-  }
-  if (order_.position[static_cast<std::size_t>(slice.chunk)] == map_.num_chunks() - 1) transformed_ = Tensor();
+  Tensor sources = sources_of(slice);
+  if (!keep && newest_ == map_.num_chunks() - 1) transformed_ = Tensor();
   return sources;
 }
 
@@ -271,6 +313,9 @@ void HistoryTable::finish_epoch() {
       tape.backward();
     }
   }
+  // Of a second reading.
+  forget();
+  transformed_ = Tensor();
   now_ = Tensor();
   next_ = next_written_ ? RowStore(std::exchange(next_written_, Tensor()), options_.dtype, pool_) : RowStore();
   if (z_now_) z_ = RowStore(std::exchange(z_now_, Tensor()), options_.dtype, pool_);

@@ -43,9 +43,12 @@ class HistoryTable {
 
   /// Writes the slice's own rows, brings those of its chunk from the other parts, and gives all transformed source rows
   /// that its block reads: the table itself, which slices to come will change, if that is what it reads. `context` is
-  /// that of the layer's tape.
+  /// that of the layer's tape. With `keep`, what it takes to read them again stays until finish_epoch() or forget().
   core::Tensor exchange(const Slice& slice, const core::SourceExchange::TransformedRows& rows,
-                        const core::TapeContext& context);
+                        const core::TapeContext& context, bool keep = false);
+  /// What exchange() gave the slice in this epoch, from what was kept; nothing is written or sent.
+  core::Tensor read_again(const Slice& slice);
+  void forget() { overwritten_.clear(); }
 
   /// Notes how the tape of a slice that has gone forward aggregates: whether gradients will be pulled.
   void recorded(const core::Tape& tape) { pulls_ = should_pull(tape); }
@@ -82,6 +85,10 @@ class HistoryTable {
   void transform_history();
   void prepare(const core::SourceExchange::TransformedRows& rows, const core::TapeContext& context);
   void store(const core::Tensor& rows, Index first_row);
+  core::Tensor sources_of(const Slice& slice) const;
+  Index position_of(const Slice& slice) const { return order_.position[static_cast<std::size_t>(slice.chunk)]; }
+  void keep_overwritten(const Slice& slice);
+  void turn_to(Index position);
   void add_look_ahead(const Slice& slice, const core::Tensor& gradient);
   core::Tensor pull_gradient(const Slice& slice, const core::Block* whole, const core::AdjacencySpec& matrix);
   /// Throws Error if the pull is demanded and impossible.
@@ -103,6 +110,16 @@ class HistoryTable {
   RowStore history_;
   core::Tensor transformed_;
   Index width_ = 0;
+  /// By position in the epoch's order: rows of T that the chunk there took the place of, so that T can be turned back
+  /// to any moment of the forward pass, and on again. While it is turned back they are the rows it put there.
+  struct Rows {
+    Range range;
+    core::Tensor values;
+  };
+  std::vector<std::vector<Rows>> overwritten_;
+  /// The last chunk whose rows are in T, and the last that has been there.
+  Index turned_to_ = -1;
+  Index newest_ = -1;
   /// What the transform of this epoch is and how its masks are drawn; before the first rows have come (ready_) what it
   /// was in the last one.
   std::optional<core::SourceTransform> transform_;

@@ -81,6 +81,7 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
   setup.cut = std::make_shared<CutGraph>(partition::Layout(kSampleVertices),
                                          stand_in_graph(model_options, schema, ring(kSampleVertices, degree)));
   setup.pool = pool;
+  setup.recompute = options.recompute == Recompute::kAlways;
   if (schema.sparse_features) {
     const Index a_row =
         std::clamp<Index>(std::lround(static_cast<double>(schema.feature_entries) / vertices), 1, schema.num_features);

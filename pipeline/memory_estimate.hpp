@@ -20,7 +20,8 @@ struct MemoryEstimate {
 };
 
 /// Estimates it from the schema alone, without reading the graph: every layer is recorded on a small ring of the same
-/// average degree, and what its tape keeps a row is scaled to the dataset. Works for any layer. Throws like Model.
+/// average degree, and what its tape keeps a row is scaled to the dataset. Works for any layer. TrainOptions::recompute
+/// kAuto is taken for kNever. Throws like Model.
 MemoryEstimate estimate_memory(const layers::ModelOptions& model, const core::DatasetSchema& schema,
                                const TrainOptions& options);
 

@@ -218,6 +218,7 @@ class MpiEngine::Loop {
 #endif
     std::array<int, kMostCores> users = {};
     check(MPI_Allreduce(usable.data(), users.data(), kMostCores, MPI_INT, MPI_SUM, host), "MPI_Allreduce");
+    check(MPI_Comm_size(host, &engine_.ranks_on_host_), "MPI_Comm_size");
     MPI_Comm_free(&host);
     double share = 0;
     for (std::size_t core = 0; core < usable.size(); ++core) share += usable[core] > 0 ? 1.0 / users[core] : 0;

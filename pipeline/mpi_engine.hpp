@@ -34,6 +34,7 @@ class MpiEngine {
   Index size() const { return static_cast<Index>(places_.size()); }
   /// See Transport.
   int core_share() const { return core_share_; }
+  int ranks_on_host() const { return ranks_on_host_; }
   Mailbox& mailbox() { return *mailbox_; }
   /// Queues a message; waits while too many are queued for that rank.
   void send(Index to, const Tag& tag, Bytes message);
@@ -57,6 +58,7 @@ class MpiEngine {
   const HeartbeatOptions heartbeat_;
   Index rank_ = 0;
   int core_share_ = 1;
+  int ranks_on_host_ = 1;
   /// "host H, pid N" of every rank.
   std::vector<std::string> places_;
   std::unique_ptr<Mailbox> mailbox_;

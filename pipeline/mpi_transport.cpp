@@ -103,6 +103,7 @@ class MpiTransport final : public Transport {
   void fail(const std::string& why) override { engine_.fail(why); }
   std::uint64_t background_bytes() const override { return engine_.heartbeats() * (1 + kFramingBytes); }
   int core_share() const override { return engine_.core_share(); }
+  int ranks_on_host() const override { return engine_.ranks_on_host(); }
   std::string device_name(Index rank) const override { return fmt::format("rank {}", rank); }
 
  private:

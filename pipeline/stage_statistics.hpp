@@ -4,6 +4,7 @@
 
 #include "laminar/core/tape.hpp"
 #include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/recording.hpp"
 
 namespace laminar::pipeline {
 
@@ -20,6 +21,25 @@ class StageStatistics final : public core::StatisticsExchange {
   Communicator& communicator_;
   std::vector<Index> group_;
   Cause cause_ = Cause::kOther;
+  friend class KeptSums;
+  /// Null if nothing is kept.
+  std::vector<core::Tensor>* kept_ = nullptr;
+  bool again_ = false;
+  std::size_t next_ = 0;
+};
+
+/// While it lives, which is for one layer's forward, the sums are kept in `kept`, or given from there in the same order
+/// without a message.
+class KeptSums {
+ public:
+  /// `statistics` may be null.
+  KeptSums(StageStatistics* statistics, Recording recording, std::vector<core::Tensor>& kept);
+  ~KeptSums();
+  KeptSums(const KeptSums&) = delete;
+  KeptSums& operator=(const KeptSums&) = delete;
+
+ private:
+  StageStatistics* statistics_;
 };
 
 }  // namespace laminar::pipeline

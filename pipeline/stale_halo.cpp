@@ -59,13 +59,15 @@ void StaleHalo::take_gradients(Index cols, core::DType dtype) {
   blend(gradients_, came, options_.gradient_smoothing);
 }
 
-Tensor StaleHalo::pass(const Slice& slice, const Tensor& own) {
+Tensor StaleHalo::pass(const Slice& slice, const Tensor& own, Recording recording) {
   check_shape(rows_, "halo_rows", layer_, own.cols(), own.dtype());
-  halo_.send(own, slice.rows.begin, kChunk, layer_, Cause::kHaloForward);
-  const bool first = !rows_;
-  // Of messages under one tag the oldest comes first: here the last epoch's, in the first epoch this one's.
-  if (first || rows_on_way_) take_rows(own.cols(), own.dtype());
-  rows_on_way_ = !first;
+  if (recording != Recording::kAgain) {
+    halo_.send(own, slice.rows.begin, kChunk, layer_, Cause::kHaloForward);
+    const bool first = !rows_;
+    // Of messages under one tag the oldest comes first: here the last epoch's, in the first epoch this one's.
+    if (first || rows_on_way_) take_rows(own.cols(), own.dtype());
+    rows_on_way_ = !first;
+  }
   Tensor rows(map_.num_rows(), own.cols(), own.dtype(), pool_.get());
   rows.slice_rows(0, own.rows()).copy_from(own);
   rows.slice_rows(own.rows(), map_.num_rows()).copy_from(rows_);

@@ -8,6 +8,7 @@
 #include "laminar/pipeline/halo.hpp"
 #include "laminar/pipeline/halo_options.hpp"
 #include "laminar/pipeline/history_rows.hpp"
+#include "laminar/pipeline/recording.hpp"
 #include "laminar/pipeline/slice.hpp"
 
 namespace laminar::pipeline {
@@ -22,8 +23,9 @@ class StaleHalo {
             std::shared_ptr<core::MemoryPool> pool);
 
   void begin_epoch() { staleness_ = {}; }
-  /// Sends the slice's own rows; all source rows [map.num_rows(), d], the halo's as they were. `slice` is the part.
-  core::Tensor pass(const Slice& slice, const core::Tensor& own);
+  /// Sends the slice's own rows; all source rows [map.num_rows(), d], the halo's as they were. `slice` is the part. A
+  /// second time in an epoch the halo's are still there, and nothing is sent.
+  core::Tensor pass(const Slice& slice, const core::Tensor& own, Recording recording = Recording::kOnce);
   /// The other way: from the gradient of all source rows to that of the own rows, written into `gradient`.
   core::Tensor pass_back(const Slice& slice, const core::Tensor& gradient);
 

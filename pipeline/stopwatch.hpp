@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <utility>
 
 namespace laminar::pipeline {
 
@@ -8,16 +9,18 @@ namespace laminar::pipeline {
 class Stopwatch {
  public:
   Stopwatch() : start_(std::chrono::steady_clock::now()) {}
-  /// Since construction or the last lap_ms(), which starts anew.
+  /// Since construction or the last lap_ms().
+  double elapsed_ms() const { return between(start_, std::chrono::steady_clock::now()); }
+  /// The same, and starts anew.
   double lap_ms() {
     const auto now = std::chrono::steady_clock::now();
-    const double ms = std::chrono::duration<double, std::milli>(now - start_).count();
-    start_ = now;
-    return ms;
+    return between(std::exchange(start_, now), now);
   }
 
  private:
-  std::chrono::steady_clock::time_point start_;
+  using Time = std::chrono::steady_clock::time_point;
+  static double between(Time begin, Time end) { return std::chrono::duration<double, std::milli>(end - begin).count(); }
+  Time start_;
 };
 
 }  // namespace laminar::pipeline

@@ -23,6 +23,25 @@ Selection selection_from_name(std::string_view name) {
   throw UsageError(fmt::format("selection '{}' is not known; use metric or loss", name));
 }
 
+std::string_view name_of(Recompute recompute) {
+  switch (recompute) {
+    case Recompute::kAuto:
+      return "auto";
+    case Recompute::kNever:
+      return "never";
+    case Recompute::kAlways:
+      break;
+  }
+  return "always";
+}
+
+Recompute recompute_from_name(std::string_view name) {
+  for (const Recompute recompute : {Recompute::kAuto, Recompute::kNever, Recompute::kAlways}) {
+    if (name == name_of(recompute)) return recompute;
+  }
+  throw UsageError(fmt::format("'{}' is no way to recompute; use auto, never or always", name));
+}
+
 int threads_of(int asked, const Transport* rank) { return asked > 0 || rank == nullptr ? asked : rank->core_share(); }
 
 void validate(const TrainOptions& o) {

@@ -30,6 +30,18 @@ std::string_view name_of(Selection selection);
 /// The inverse. Throws UsageError on any other name.
 Selection selection_from_name(std::string_view name);
 
+/// Whether a layer's activations are kept from its forward to its backward, or made again by a second forward.
+enum class Recompute : std::uint8_t {
+  kAuto,    ///< made again if they would not fit into memory otherwise; see decide_recompute()
+  kNever,   ///< kept
+  kAlways,  ///< made again, wherever that frees more than it needs
+};
+
+/// "auto", "never", "always".
+std::string_view name_of(Recompute recompute);
+/// The inverse. Throws UsageError on any other name.
+Recompute recompute_from_name(std::string_view name);
+
 /// How layers are cut into stages: at places that are given, evenly by number, or so that the costliest stage is cheap.
 struct StageCut {
   bool even = false;
@@ -90,6 +102,8 @@ struct TrainOptions {
   /// Threads of all devices of this process together; 0 = one a core, of a rank of MPI its share of the host's cores.
   /// Does not affect results.
   int threads = 0;
+  /// Does not affect results. laminar-train's default is kAuto.
+  Recompute recompute = Recompute::kNever;
   /// Where the checkpoint goes; empty = nowhere.
   std::filesystem::path checkpoint = {};
   /// Also write it every so many epochs; 0 = at the end only.

@@ -51,6 +51,8 @@ struct EpochRecord {
   double forward_ms = 0;
   double loss_ms = 0;
   double backward_ms = 0;
+  /// Of backward_ms, forwards that were run again; see Recompute.
+  double recompute_ms = 0;
   double optimizer_ms = 0;
   double evaluation_ms = 0;
   /// Bytes sent between devices, without evaluation; 0 on one device.
@@ -117,6 +119,8 @@ struct TrainResult {
   Topology topology = {};
   /// The last epoch's steps, by device.
   std::vector<std::vector<StepSpan>> spans = {};
+  /// Forwards of single layers that were run again within those, by device.
+  std::vector<std::vector<StepSpan>> recomputed = {};
   /// By device.
   std::vector<DeviceMemory> device_memory = {};
   std::vector<std::string> remarks = {};

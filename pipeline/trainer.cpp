@@ -16,6 +16,7 @@
 #include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/measured_cut.hpp"
 #include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/recompute.hpp"
 #include "laminar/pipeline/turns.hpp"
 
 namespace laminar::pipeline {
@@ -164,6 +165,10 @@ struct Trainer::Impl {
       compare_ranks(data);
     } else {
       input.signature.content_fingerprint = content_fingerprint(data, input.targets, graph);
+    }
+    if (options.recompute == Recompute::kAuto) {
+      const bool recomputes = decide_recompute(model, data.schema(), options, rank, available_memory()).recomputes;
+      input.options.recompute = recomputes ? Recompute::kAlways : Recompute::kNever;
     }
     core::Arena arena(threads_of(options.threads, rank));
     DistributionOptions& distribution = input.options.distribution;

@@ -62,6 +62,8 @@ class Transport {
   /// Cores of its host that are this device's share, at least 1: those that it may use, each divided by how many
   /// devices may; 0 where devices share a process, which shares out its threads itself.
   virtual int core_share() const { return 0; }
+  /// Devices on its host that are processes of their own, this one included.
+  virtual int ranks_on_host() const { return 1; }
   /// What a user calls a device here: "device" for threads, "rank" for MPI.
   virtual std::string device_name(Index rank) const = 0;
 };

@@ -44,12 +44,17 @@ TEST_CASE("times are in microseconds, and what a step waits and sends lies withi
   pipeline::TrainResult r;
   r.split = "a \"b\"\xff";
   r.spans = {{{{pipeline::Step::Kind::kBackwardRest, 7, 2, 6}, 10, 14, 1.5, 0.25}}};
+  r.recomputed = {{{{pipeline::Step::Kind::kForward, 7, 5, 6}, 11, 12, 0, 0}}};
   const json j = json::parse(trace_json({r}));
   std::map<std::string, json> slices;
   for (const json& e : j.at("traceEvents")) {
     if (e.at("ph") == "X") slices[e.at("name")] = e;
   }
-  REQUIRE(slices.size() == 3);
+  REQUIRE(slices.size() == 4);
+  const json& again = slices.at("recompute layer 5 chunk 7");
+  CHECK(again.at("cat") == "recompute");
+  CHECK(again.at("ts") == 11'000);
+  CHECK(again.at("dur") == 1'000);
   const json& step = slices.at("backward_rest chunk 7");
   CHECK(step.at("ts") == 10'000);
   CHECK(step.at("dur") == 4'000);

@@ -48,6 +48,7 @@ TEST_CASE("wrong options are usage errors") {
       {{"--eval-every", "0"}, "--eval-every is 0"},
       {{"--threads", "-1"}, "--threads is -1"},
       {{"--threads", "100000"}, "--threads is 100000"},
+      {{"--recompute", "maybe"}, "use auto, never or always"},
       {{"--runs", "0"}, "--runs is 0"},
       {{"--split", "none"}, "random, swapped"},
       {{"--split", "all", "--runs", "2"}, "--runs"},

@@ -117,6 +117,40 @@ TEST_CASE("results do not depend on the number of threads") {
   }
 }
 
+TEST_CASE("results do not depend on whether activations are kept") {
+  const Workspace w;
+  const std::vector<std::string> net = {"--layer", "gat", "--layers", "4"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), net.begin(), net.end());
+    return w.train(words);
+  };
+  const auto kept = with({"--recompute", "never", "-q"}).result();
+  const Finished f = with({"--recompute", "always", "-v", "--json", w.path("r.json"), "--report", w.path("r.html"),
+                           "--trace", w.path("t.json"), "--dump-config", w.path("c.cfg")});
+  for (const char* key : {"loss", "train_metric", "val_metric", "test_metric", "best_epoch"}) {
+    CHECK(f.result().at(key) == kept.at(key));
+  }
+  CHECK(f.err.find("recompute: always, as asked\n") != std::string::npos);
+  CHECK(f.err.find("\n  recompute ") != std::string::npos);
+  CHECK(read_text(w.path("r.json")).find("\"why\": \"always, as asked\"") != std::string::npos);
+  CHECK(read_text(w.path("r.html")).find("always, as asked") != std::string::npos);
+  CHECK(read_text(w.path("t.json")).find("recompute layer 2 chunk 0") != std::string::npos);
+  CHECK(read_text(w.path("c.cfg")).find("recompute") == std::string::npos);
+
+  const Finished chosen = with({"-v"});
+  CHECK(chosen.err.find("recompute: never, as all activations fit: about ") != std::string::npos);
+  // A checkpoint goes on either way.
+  CHECK(with({"--recompute", "always", "--checkpoint", w.path("c.h5"), "--stop-after", "3", "-q"}).code == 0);
+  CHECK(w.train({"--checkpoint", w.path("c.h5"), "--resume", "-q"}).result().at("loss") == kept.at("loss"));
+
+  const auto activations = [&](const char* when) {
+    const std::string text = with({"--dry-run", "--recompute", when}).out;
+    CHECK(text.ends_with(std::string("recompute: ") + when + ", as asked\n"));
+    return std::stod(text.substr(text.find("activations") + std::string("activations").size()));
+  };
+  CHECK(activations("always") < 0.7 * activations("never"));
+}
+
 TEST_CASE("several runs give means") {
   const Workspace w;
   const Finished all = w.train({"--runs", "3", "--seed", "5"});

@@ -12,6 +12,7 @@ TEST_CASE("a device's report travels as a text") {
   report.memory.peak_bytes_total = std::size_t{8} << 40;
   report.spans = {{{Step::Kind::kForward, 3, 0, 4}, 0.125, 1.5, 0.25, 0.0625},
                   {{Step::Kind::kBackwardRest, 0, 7, 8}, 1.5, 2.75, 0, 1e-9}};
+  report.recomputed = {{{Step::Kind::kForward, 1, 2, 3}, 1.75, 2, 0, 0}};
   const std::string text = pack(report);
   const DeviceReport back = unpack_report(text);
   CHECK(back.memory.peak_bytes == report.memory.peak_bytes);
@@ -24,11 +25,14 @@ TEST_CASE("a device's report travels as a text") {
     CHECK(back.spans[i].wait_ms == report.spans[i].wait_ms);
     CHECK(back.spans[i].send_ms == report.spans[i].send_ms);
   }
+  REQUIRE(back.recomputed.size() == 1);
+  CHECK(back.recomputed[0].step == report.recomputed[0].step);
+  CHECK(back.recomputed[0].begin_ms == 1.75);
   CHECK(unpack_report(pack({})).spans.empty());
 }
 
 TEST_CASE("what is no report is refused") {
-  const std::string text = pack({{{{Step::Kind::kRead, 1, 2, 3}, 0, 1, 0, 0}}, {}});
+  const std::string text = pack({{{{Step::Kind::kRead, 1, 2, 3}, 0, 1, 0, 0}}, {}, {}});
   for (const std::size_t length : {std::size_t{0}, std::size_t{8}, text.size() - 8, text.size() - 1}) {
     CAPTURE(length);
     CHECK_THROWS_AS(unpack_report(text.substr(0, length)), Error);

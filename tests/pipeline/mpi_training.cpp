@@ -32,6 +32,7 @@ layers::ModelOptions net_of(const TrainingSpec& spec) {
   net.precision = core::dtype_from_name(spec.text("precision", "f32"));
   if (net.layer == "gat") net.layer_options = {{"heads", "2"}, {"attention_dropout", "0.3"}};
   net.residual = net.layer == "sage";
+  net.norm = layers::norm_from_name(spec.text("norm", "default"));
   net.input = layers::vertex_input_from_name(spec.text("features", "given"));
   net.embedding_width = 6;
   net.embedding_buckets = spec.number("buckets", 0);
@@ -51,6 +52,7 @@ pipeline::TrainOptions options_of(const TrainingSpec& spec, Index vertices) {
   o.eval_every = 3;
   o.clip_norm = 1;
   o.threads = static_cast<int>(spec.number("threads", 1));
+  if (spec.number("recompute", 0) > 0) o.recompute = pipeline::Recompute::kAlways;
   o.checkpoint = spec.text("checkpoint");
   o.checkpoint_every = spec.number("every", 0);
   auto& d = o.distribution;

@@ -69,6 +69,20 @@ TEST_CASE("ranks train to the bits of threads, whatever the number of threads") 
   }
 }
 
+TEST_CASE("ranks that make activations again train to the bits of threads that keep them") {
+  const std::vector<std::pair<int, Words>> runs = {
+      {2, {{"net", "sage"}, {"parts", "2"}, {"norm", "batch"}, {"fidelity", "3"}}},
+      {4, {{"net", "gat"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}}}};
+  for (const auto& [ranks, words] : runs) {
+    CAPTURE(fmt::format("{}", words));
+    Words with = words;
+    with["recompute"] = "1";
+    const FinishedRanks finished = run_training(ranks, with);
+    CAPTURE(finished.output);
+    CHECK(finished.said == said_of(train(TrainingSpec(words), nullptr), ranks));
+  }
+}
+
 TEST_CASE("ranks that were started differently end with a line that says what") {
   const auto differing = [](const char* what, int ranks, const Words& spread) {
     Words words = spread;
