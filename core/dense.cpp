@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
-#include "laminar/core/gather.hpp"
 #include "laminar/core/gemm.hpp"
 #include "laminar/core/vectorised.hpp"
 #include "laminar/core/work_log.hpp"
@@ -253,49 +252,6 @@ void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& 
 
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, MemoryPool& pool) {
   add_products(x, g, w, &b, pool);
-}
-
-void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate) {
-  check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply", x.rows(), x.cols(), w, y);
-  if (w.dtype() != y.dtype()) throw Error("[multiply] operands of different precision");
-  const Index d = w.cols();
-  const WorkScope scope(
-      gather_work(WorkKind::kSum, "sparse x W", w.dtype(), {x.offsets(), x.columns(), x.cols(), d}, d));
-  dispatch(w.dtype(), [&]<class T>(T) {
-    const T* b = w.data<T>();
-    T* c = y.data<T>();
-    parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
-      std::vector<T> values;
-      for (Index r = begin; r < end; ++r) {
-        values.assign(x.values().begin() + x.offsets()[r], x.values().begin() + x.offsets()[r + 1]);
-        gather_row(c + r * d, b, d, d, row_indices(x.offsets(), x.columns(), r), values.data(), accumulate);
-      }
-    });
-  });
-}
-
-void add_outer_product(const SparseMatrix& x, const Tensor& g, Tensor& w) {
-  check(x.cols() == w.rows() && g.cols() == w.cols() && x.rows() == g.rows(), "add_outer_product", x.rows(), x.cols(),
-        g, w);
-  if (g.dtype() != w.dtype()) throw Error("[add_outer_product] operands of different precision");
-  const Index d = g.cols();
-  const WorkScope scope(gather_work(WorkKind::kSum, "sparse x^T dy", g.dtype(),
-                                    {x.transposed_offsets(), x.transposed_rows(), x.rows(), d}, d));
-  dispatch(g.dtype(), [&]<class T>(T) {
-    const T* b = g.data<T>();
-    T* c = w.data<T>();
-    parallel_for_rows(x.transposed_offsets(), 0, x.cols(), [&](Index begin, Index end) {
-      std::vector<T> values;
-      for (Index col = begin; col < end; ++col) {
-        const RowIndices rows = row_indices(x.transposed_offsets(), x.transposed_rows(), col);
-        if (rows.count == 0) continue;
-        const auto* const positions = x.transposed_positions().data() + x.transposed_offsets()[col];
-        values.resize(static_cast<std::size_t>(rows.count));
-        for (Index e = 0; e < rows.count; ++e) values[e] = static_cast<T>(x.values()[positions[e]]);
-        gather_row(c + col * d, b, d, d, rows, values.data(), true);
-      }
-    });
-  });
 }
 
 }  // namespace laminar::core

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "laminar/core/memory.hpp"
-#include "laminar/core/sparse_matrix.hpp"
 #include "laminar/core/tensor.hpp"
 
 /// Dense products of tall matrices [rows, k] with small ones: the one function behind which Eigen and oneDNN stand.
@@ -22,9 +21,5 @@ void multiply_transposed(const Tensor& x, const Tensor& w, Tensor& y, bool accum
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, MemoryPool& pool);
 /// The same, and b [1, m] += the sum of g's rows, from the same reading of them.
 void add_outer_product(const Tensor& x, const Tensor& g, Tensor& w, Tensor& b, MemoryPool& pool);
-
-/// The same two products for a sparse x.
-void multiply(const SparseMatrix& x, const Tensor& w, Tensor& y, bool accumulate = false);
-void add_outer_product(const SparseMatrix& x, const Tensor& g, Tensor& w);
 
 }  // namespace laminar::core

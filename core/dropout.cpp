@@ -1,11 +1,14 @@
 #include "laminar/core/dropout.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "laminar/core/eight.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/philox_lanes.hpp"
 #include "laminar/core/vectorised.hpp"
@@ -34,10 +37,20 @@ LAMINAR_INLINE void mask_lanes(const std::array<std::uint32_t, kLanes>& words, i
                                Computed<T> factor, const T* x, T* y, Index count, bool accumulate) {
   using C = Computed<T>;
   if (count == kLanes && !accumulate) {
-    LAMINAR_LANES
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
-      y[i] = static_cast<T>(mask * C(x[i]));
+    if constexpr (std::is_same_v<T, Bfloat16>) {
+      // Compilers take neither the halves nor their rounding in vectors by themselves.
+      EightOf<std::uint32_t> bits;
+      std::memcpy(&bits, words.data(), sizeof bits);
+      EightOf<float> v;
+      load_eight(v, x);
+      v = ((bits >> shift) & 0xffffU) >= threshold ? v * factor : v * 0.0F;
+      store_eight(y, v);
+    } else {
+      LAMINAR_LANES
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
+        y[i] = static_cast<T>(mask * C(x[i]));
+      }
     }
     return;
   }

@@ -8,6 +8,7 @@
 #include "laminar/core/elementwise.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/panel_sums.hpp"
+#include "laminar/core/sparse_product.hpp"
 #include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
@@ -66,9 +67,9 @@ class LinearNode final : public Node {
   void backward(Tape& tape, const Tensor& gradient) override {
     if (onto_) tape.add_gradient(onto_, gradient);
     Tensor weight_gradient = tape.sink(weight_).tensor;
-    const Tensor dy = as(gradient, sparse_input_ ? weight_gradient.dtype() : input_.dtype(), tape);
+    const Tensor dy = sparse_input_ ? gradient : as(gradient, input_.dtype(), tape);
     if (sparse_input_) {
-      add_outer_product(sparse_input_, dy, weight_gradient);
+      add_outer_product(sparse_input_, dy, weight_gradient, *tape.context().pool);
       if (bias_) add_column_sums(tape, dy, tape.sink(bias_).tensor);
     } else if (bias_) {
       Tensor bias_gradient = tape.sink(bias_).tensor;
@@ -152,10 +153,7 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
   // Onto rows that are kept in another way than this product's, it is added afterwards.
   const DType dtype = tape.result_dtype();
   if (onto && tape.kept_dtype(onto) != dtype) return add(tape, onto, product(tape, Var{}, x, weight, bias));
-  // Sparse rows are float32, and so is what they are added up in.
-  const DType computed_as = tape.is_sparse(x) ? tape.context().dtype : dtype;
-  Tensor y =
-      onto ? as(tape.take(onto), computed_as, tape) : tape.allocate_as(computed_as, tape.rows(x), weight.value.cols());
+  Tensor y = onto ? as(tape.take(onto), dtype, tape) : tape.allocate_as(dtype, tape.rows(x), weight.value.cols());
   if (onto && !y.is_unique()) y = y.clone(tape.context().pool.get());
   const bool adds = static_cast<bool>(onto);
   const Var w = tape.parameter(weight);
@@ -164,9 +162,7 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
   SparseMatrix sparse_input;
   if (tape.is_sparse(x)) {
     sparse_input = tape.sparse(x);
-    multiply(sparse_input, weight.value, y, adds);
-    if (bias != nullptr) add_bias_to(y, bias->value, y);
-    y = as(y, dtype, tape);
+    multiply(sparse_input, weight.value, bias != nullptr ? &bias->value : nullptr, y, adds);
   } else {
     input = tape.narrowed(x);
     if (bias != nullptr) {

@@ -1,7 +1,9 @@
 #include "laminar/core/dense.hpp"
 
 #include <cstddef>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -9,7 +11,9 @@
 #include "laminar/core/error.hpp"
 #include "laminar/core/gather.hpp"
 #include "laminar/core/gemm.hpp"
+#include "laminar/core/parallel.hpp"
 #include "laminar/core/random.hpp"
+#include "laminar/core/sparse_product.hpp"
 #include "laminar/tests/support/tensors.hpp"
 
 using namespace laminar;
@@ -114,9 +118,11 @@ TEST_CASE("dense products agree with the triple loop") {
 }
 
 TEST_CASE("sparse products agree with dense ones") {
+  std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
+  shapes.push_back({300, 800, 100});  // a weight that no cache holds beside the rows
   for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
     const double tolerance = dtype == DType::kFloat32 ? 2e-6 : 1e-14;
-    for (const auto [n, k, m] : kShapes) {
+    for (const auto [n, k, m] : shapes) {
       CAPTURE(n);
       CAPTURE(k);
       CAPTURE(m);
@@ -124,17 +130,51 @@ TEST_CASE("sparse products agree with dense ones") {
       const SparseMatrix x = random_sparse(n, k, 7, &dense);
       const Tensor w = random_tensor(k, m, dtype, 2);
       const Tensor g = random_tensor(n, m, dtype, 3);
+      const Tensor b = random_tensor(1, m, dtype, 7);
+      Tensor ones(n, 1, dtype);
+      ones.fill(1);
+      const auto pool = MemoryPool::create();
       for (const bool accumulate : {false, true}) {
         Tensor y = random_tensor(n, m, dtype, 4);
         const Tensor y0 = accumulate ? y.clone() : Tensor::zeros(n, m, dtype);
-        multiply(x, w, y, accumulate);
+        multiply(x, w, nullptr, y, accumulate);
         CHECK(relative_difference(y, product(dense, w, y0)) <= tolerance);
+        Tensor biased = y0.clone();
+        multiply(x, w, &b, biased, true);
+        CHECK(relative_difference(biased, product(ones, b, product(dense, w, y0))) <= tolerance);
       }
       Tensor dw = random_tensor(k, m, dtype, 6);
       const Tensor dw0 = dw.clone();
-      add_outer_product(x, g, dw);
+      add_outer_product(x, g, dw, *pool);
       CHECK(relative_difference(dw, product(transposed(dense), g, dw0)) <= tolerance);
+      CHECK(pool->live_bytes(MemoryPurpose::kWorkspace) == 0);
+      if (dtype == DType::kFloat64) continue;
+      // Rows kept in bfloat16: computed in float32 and rounded once.
+      Tensor kept = random_tensor(n, m, dtype, 4).to(DType::kBfloat16);
+      const Tensor kept0 = kept.to(dtype);
+      multiply(x, w, &b, kept, true);
+      const Tensor expected = product(ones, b, product(dense, w, kept0));
+      CHECK(relative_difference(kept.to(dtype), expected.to(DType::kBfloat16).to(dtype)) <= 4e-3);
+      const Tensor narrow = g.to(DType::kBfloat16);
+      Tensor of_narrow = dw0.clone();
+      add_outer_product(x, narrow, of_narrow, *pool);
+      CHECK(relative_difference(of_narrow, product(transposed(dense), narrow.to(dtype), dw0)) <= tolerance);
     }
+  }
+}
+
+TEST_CASE("a sparse product has the same bits on any number of threads") {
+  // More rows than one panel has; a small and a large weight.
+  for (const auto& [n, k] : {std::pair<Index, Index>{9000, 20}, {600, 3000}}) {
+    Tensor dense;
+    const SparseMatrix x = random_sparse(n, k, 7, &dense);
+    const Tensor g = random_tensor(n, 33, DType::kFloat32, 3);
+    const auto pool = MemoryPool::create();
+    Tensor alone = Tensor::zeros(k, 33, DType::kFloat32);
+    Tensor shared = alone.clone();
+    Arena(1).execute([&] { add_outer_product(x, g, alone, *pool); });
+    Arena(4).execute([&] { add_outer_product(x, g, shared, *pool); });
+    CHECK(same_bits(alone, shared));
   }
 }
 
@@ -162,11 +202,13 @@ TEST_CASE("products refuse shapes and precisions that don't fit") {
   CHECK_THROWS_AS(multiply_add(f32(4, 3), f32(3, 2), f64(1, 2), y), Error);
   CHECK_THROWS_AS(multiply_add(f32(5, 3), f32(3, 2), f32(1, 2), y), Error);
   const SparseMatrix x(4, 3, {0, 1, 1, 1, 1}, {2}, {1});
-  CHECK_THROWS_AS(multiply(x, f32(4, 2), y), Error);
-  CHECK_THROWS_AS(multiply(x, f64(3, 2), y), Error);
+  CHECK_THROWS_AS(multiply(x, f32(4, 2), nullptr, y), Error);
+  CHECK_THROWS_AS(multiply(x, f64(3, 2), nullptr, y), Error);
+  const Tensor wide_bias = f32(1, 3);
+  CHECK_THROWS_AS(multiply(x, f32(3, 2), &wide_bias, y), Error);
   Tensor w = f32(3, 2);
-  CHECK_THROWS_AS(add_outer_product(x, f32(5, 2), w), Error);
-  CHECK_THROWS_AS(add_outer_product(x, f64(4, 2), w), Error);
+  CHECK_THROWS_AS(add_outer_product(x, f32(5, 2), w, *pool), Error);
+  CHECK_THROWS_AS(add_outer_product(x, f64(4, 2), w, *pool), Error);
 }
 
 TEST_CASE("gathers agree with plain loops at every width") {
