@@ -5,47 +5,65 @@ import json
 import math
 import os
 import pathlib
-import platform
-import resource
+import re
+import signal
 import statistics
 import subprocess
 import sys
 
-WORKER = pathlib.Path(__file__).resolve().parent / "bench_peers_worker.py"
-MODELS = {"gcn": ["--layers", "3"], "sage": ["--layers", "3"], "gin": ["--layers", "3"],
-          "gat": ["--layers", "3", "--gat.heads", "8"], "gcnii": ["--layers", "16"]}
-# Environment of each framework; Laminar has none.
-FRAMEWORKS = {"laminar": None, "pyg": "pyg", "pyg-csr": "pyg", "pyg-compile": "pyg", "dgl": "dgl"}
-SBM = ["--from", "sbm", "--vertices", "170000", "--degree", "14.12", "--classes", "40", "--features-dim", "128"]
-SEED = 1
+import bench_peers_table
+from bench_peers_case import FRAMEWORKS, LAMINAR, MODELS, PEERS, SAMPLED, Case, run
+
+# How far losses may be from Laminar's, of those that are not computed in float32 throughout.
+BOUNDS = {"laminar-bf16": 2e-2}
+POWER = "2.5"
+SBM = ["--from", "sbm", "--vertices", "170000", "--degree", "14.12", "--classes", "40", "--features-dim", "128", "--power", POWER]
+
+
+def rates(text):
+    return [float(word) for word in text.split(",")]
 
 
 def arguments():
+    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(
         prog="scripts/bench_peers.sh",
-        description="Trains the same nets on the same graph with Laminar, PyTorch Geometric (edges, torch's CSR matrices, "
-        "torch.compile) and DGL: Adam, float32, whole graph, hidden width 128; gcn, sage (mean), gin and gat (8 heads) with 3 "
-        "layers, gcnii with 16. First all start from Laminar's weights without dropout, and one whose losses of the first "
-        "epochs differ by more than 1e-3 of Laminar's is not timed. Then they take turns. Prints and saves table.md and "
-        "results.json: times of an epoch without evaluation, by the clock and of all cores together (which says more on a "
-        "machine with other work), the largest resident memory, and the time to a validation accuracy. What is in the output "
-        "folder is not run again. The environments are made in build/peers, or LAMINAR_PEERS_DIR; which build of PyTorch they "
-        "get, the configuration of pip decides.")
+        description="Trains the same nets on the same graph with Laminar, PyTorch Geometric and DGL: Adam, float32, whole graph, hidden "
+        "width 128; gcn (gcn-256: width 256), sage (mean), gin and gat (8 heads) with 3 layers, gcnii with 16. First all start "
+        "from Laminar's weights without dropout, and one whose losses of the first epochs differ by more than 1e-3 of Laminar's is not "
+        "timed (laminar-bf16: 2e-2). Then they take turns. Prints and saves table.md and results.json: times of an epoch "
+        "without evaluation, by the clock and of all cores together (which says more on a machine with other work), the largest "
+        "resident memory, and the time to a validation accuracy; pyg-sampled, which trains in batches, has only the last two. "
+        "Trainings that are in the output folder are not made again, and what other settings gave stays in the table. The environments "
+        "are made in build/peers, or LAMINAR_PEERS_DIR; which build of PyTorch they get, the configuration of pip decides.",
+        epilog="bench_peers.sh --with-sparse builds torch-scatter and torch-sparse from source (some 6 minutes each) into the environment "
+        "of PyTorch Geometric, for pyg-sparse, pyg-sparse-compile and pyg-sampled.")
     parser.add_argument("graphs", nargs="+", metavar="GRAPH[=ACC]",
-                        help="a graph file, or sbm: a block model of 170 000 vertices and 1.2 million edges, made by "
-                        "laminar-convert; ACC: the validation accuracy to time (default 98 %% of the best that Laminar "
-                        "reaches in the same epochs)")
+                        help="a graph file, or sbm: a block model of 170 000 vertices, 1.2 million edges and skewed degrees, made by "
+                        "laminar-convert; ACC: the validation accuracy to time (default 98 %% of the best that Laminar reaches in the "
+                        "same epochs)")
     parser.add_argument("--models", default=",".join(MODELS), metavar="NAME,...", help="default: all")
-    parser.add_argument("--frameworks", default=",".join(FRAMEWORKS), metavar="NAME,...", help="default: all")
+    parser.add_argument("--frameworks", default=",".join(FRAMEWORKS), metavar="NAME,...", help=f"of {', '.join(FRAMEWORKS)} (default all)")
     parser.add_argument("--repeats", type=int, metavar="N", help="trainings of each (default 5)")
     parser.add_argument("--epochs", type=int, metavar="N", help="that are timed in a training (default 30)")
     parser.add_argument("--warmup", type=int, default=3, metavar="N", help="epochs before them (default 3)")
     parser.add_argument("--check-epochs", type=int, default=3, metavar="N", help="whose losses must agree (default 3)")
     parser.add_argument("--dropout", type=float, default=0.5, metavar="RATE", help="between layers while it is timed (default .5)")
-    parser.add_argument("--input-dropout", type=float, default=0, metavar="RATE",
-                        help="of the features while it is timed (default 0); more forbids adding them up along the edges once only")
+    parser.add_argument("--input-dropout", type=rates, default=[0], metavar="RATE,...",
+                        help="of the features while it is timed, one table each (default 0); more than 0 forbids adding features up along "
+                        "the edges once only")
     parser.add_argument("--lr", type=float, default=0.01, metavar="X", help="learning rate (default .01)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), metavar="N", help="default: one a core")
+    parser.add_argument("--threads", type=int, default=cores, metavar="N", help="of each, on the same N cores (default: one a core)")
+    parser.add_argument("--fan-out", type=lambda text: [int(n) for n in text.split(",")], default=[15, 10, 5], metavar="N,...",
+                        help="pyg-sampled: neighbours drawn of a vertex, by layer from the output on (default 15,10,5)")
+    parser.add_argument("--batch", type=int, default=1024, metavar="N", help="pyg-sampled: training vertices in a batch (default 1024)")
+    parser.add_argument("--sampled-epochs", type=int, default=30, metavar="N",
+                        help="pyg-sampled: at most, each with an exact evaluation (default 30)")
+    parser.add_argument("--sampled-repeats", type=int, default=1, metavar="N", help="pyg-sampled: trainings (default 1)")
+    parser.add_argument("--compile-limit", type=float, default=600, metavar="S",
+                        help="seconds for torch.compile and the epochs that are compared (default 600)")
+    parser.add_argument("--limit", type=float, default=3600, metavar="S",
+                        help="seconds for any other training; pyg-sampled stops after half of it (default 3600)")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 10 epochs, unless they are given")
     parser.add_argument("--bin", type=pathlib.Path, metavar="FILE", help="laminar-train (default: of the newest build)")
     parser.add_argument("--peers", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -57,105 +75,25 @@ def arguments():
         names = getattr(args, option).split(",")
         if unknown := [n for n in names if n not in known]:
             parser.error(f"--{option}: {unknown[0]} is not one of {', '.join(known)}")
-        setattr(args, option, names)
-    if "laminar" not in args.frameworks:
-        args.frameworks.insert(0, "laminar")
-    missing = {n for n in args.frameworks if FRAMEWORKS[n] and not (args.peers / FRAMEWORKS[n] / "bin/python").exists()}
-    args.frameworks = [n for n in args.frameworks if n not in missing]
+        # All else is compared with Laminar, and what is not compared comes last.
+        setattr(args, option, [n for n in known if n in names or n == "laminar"])
+    if not 1 <= args.threads <= cores:
+        parser.error(f"--threads: {args.threads} is not one of the 1 to {cores} cores there are")
+    # Everything that is started from here on has the same cores.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])
     return args
 
 
-def cached(file, request, make):
-    """What an earlier run of the same request left in `file`, or what `make` returns; a failure is remembered too."""
-    if file.exists():
-        known = json.loads(file.read_text())
-        if known["request"] == request:
-            return known
-    try:
-        result = make()
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
-        result = {"error": str(error)}
-    result["request"] = request
-    file.write_text(json.dumps(result))
-    return result
-
-
-def run(command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        raise RuntimeError(lines[-1][:200])
-    return done
-
-
-class Case:
-    """One model on one graph."""
-
-    def __init__(self, args, graph, split, classes, model):
-        self.args, self.graph, self.split, self.classes, self.model = args, graph, split, classes, model
-        self.folder = args.out / f"{graph.stem}-{model}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.layers = int(MODELS[model][1])
-        self.weights = self.folder / "weights.ckpt"
-
-    def laminar(self, epochs, dropouts, evaluate, lr, *more):
-        file = self.folder / "laminar.json"
-        run([self.args.bin, self.graph, "--split", self.split, "--layer", self.model, *MODELS[self.model], "--hidden", 128,
-             "--dropout", dropouts[0], "--input-dropout", dropouts[1], "--lr", lr, "--epochs", epochs, "--eval-every", 1 if evaluate else epochs, "--seed", SEED,
-             "--threads", self.args.threads, "--quiet", "--json", file, *more])
-        full = json.loads(file.read_text())
-        records = full["runs"][0]["epochs"]
-        return {"loss": [r["loss"] for r in records], "epoch_ms": [r["epoch_ms"] for r in records],
-                "val": [r["val_metric"] for r in records] if evaluate else [],
-                "evaluation_ms": [r["evaluation_ms"] for r in records] if evaluate else [],
-                "peak_mib": full["summary"]["peak_rss_mib"], "versions": {"laminar": full["version"]}}
-
-    def cpu_ms(self):
-        """Of an epoch of Laminar: what more epochs cost more, as it does not tell processor time itself."""
-
-        def cpu(epochs):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            self.laminar(epochs, (self.args.dropout, self.args.input_dropout), False, self.args.lr)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            return 1e3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-        few = self.args.warmup
-        return (cpu(few + self.args.epochs) - cpu(few)) / self.args.epochs
-
-    def peer(self, framework, epochs, dropouts, evaluate):
-        request, result = self.folder / "request.json", self.folder / "result.json"
-        request.write_text(json.dumps({
-            "framework": framework, "model": self.model, "graph": str(self.graph), "split": self.split, "classes": self.classes,
-            "checkpoint": str(self.weights), "hidden": 128, "layers": self.layers, "dropout": dropouts[0],
-            "input_dropout": dropouts[1], "lr": self.args.lr, "epochs": epochs, "threads": self.args.threads, "evaluate": evaluate, "seed": SEED}))
-        python = self.args.peers / FRAMEWORKS[framework] / "bin/python"
-        run([python, "-W", "ignore", WORKER, request, result], timeout=3600,
-            env={**os.environ, "OMP_NUM_THREADS": str(self.args.threads), "DGLBACKEND": "pytorch"})
-        return json.loads(result.read_text())
-
-    def train(self, name, framework, epochs, dropouts, evaluate):
-        request = [epochs, *dropouts, evaluate, self.args.lr, self.args.threads, str(self.args.bin.resolve())]
-        make = ((lambda: self.laminar(epochs, dropouts, evaluate, self.args.lr)) if framework == "laminar"
-                else (lambda: self.peer(framework, epochs, dropouts, evaluate)))
-        result = cached(self.folder / f"{framework}-{name}.json", request, make)
-        said = result.get("error") or f"{statistics.median(result['epoch_ms']):.1f} ms an epoch, loss {result['loss'][-1]:.5f}"
-        print(f"{self.graph.stem} {self.model} {framework} {name}: {said}", file=sys.stderr, flush=True)
-        return result
-
-    def export_weights(self):
-        # A step of Adam at such a rate changes no float32.
-        if not self.weights.exists():
-            self.laminar(1, (0, 0), False, 1e-30, "--checkpoint", self.weights)
-
-    def differences(self):
-        """By framework, how far the losses are from Laminar's at most, or why there is nothing to compare."""
-        epochs = self.args.check_epochs
-        ours = self.train("check", "laminar", epochs, (0, 0), False)["loss"]
-        found = {}
-        for framework in self.args.frameworks[1:]:
-            result = self.train("check", framework, epochs, (0, 0), False)
-            found[framework] = result.get("error") or max(abs(a - b) / abs(b) for a, b in zip(result["loss"], ours))
-        return found
+def absent(args):
+    """By framework, why it can't run here."""
+    why = {}
+    for name in set(args.frameworks) & set(PEERS):
+        environment, module = PEERS[name]
+        python = args.peers / environment / "bin/python"
+        if not python.exists() or subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode != 0:
+            hint = "see bench_peers.sh --with-sparse" if module == "torch_sparse" else f"see {environment}.log of the environments"
+            why[name] = f"left out: no {module.replace('_', '-')} here; {hint}"
+    return why
 
 
 def seconds_to(result, target):
@@ -168,88 +106,101 @@ def seconds_to(result, target):
     return math.nan
 
 
-def measure(case, target):
+def median_seconds_to(results, target):
+    """None if one of them never was there."""
+    reached = [seconds_to(r, target) for r in results]
+    return statistics.median(reached) if not any(map(math.isnan, reached)) else None
+
+
+def timed(case, name, results, target):
+    warmup = case.args.warmup
+    epochs = [statistics.median(r["epoch_ms"][warmup:]) for r in results]
+    cpu_ms = ([case.laminar_cpu_ms(name, repeat) for repeat in range(len(results))] if name in LAMINAR else
+              [ms for r in results for ms in r["cpu_ms"][warmup:]])
+    return {"epoch_ms": statistics.median(epochs), "epoch_ms_min": min(epochs), "epoch_ms_max": max(epochs),
+            "cpu_ms": statistics.median(cpu_ms), "peak_mib": statistics.median(r["peak_mib"] for r in results),
+            "loaded_mib": results[0].get("loaded_mib"), "target": target, "target_s": median_seconds_to(results, target),
+            "versions": results[0]["versions"]}
+
+
+def sampled(case, target):
+    """The row of what trains in batches: neither its losses nor its epochs are the others'."""
+    results = [case.sample(repeat, target) for repeat in range(case.args.sampled_repeats)]
+    if why := next((r["error"] for r in results if "error" in r), None):
+        return {"note": why}
+    passed = statistics.median((sum(r["epoch_ms"]) + sum(r["evaluation_ms"])) / 1e3 for r in results)
+    return {"sampled": f"batches of {case.args.batch}, {'-'.join(map(str, case.args.fan_out))} neighbours",
+            "sampled_epochs": len(results[0]["val"]), "sampled_s": passed, "best": max(max(r["val"]) for r in results),
+            "sampled_epoch_ms": statistics.median(ms for r in results for ms in r["epoch_ms"]),
+            "peak_mib": statistics.median(r["peak_mib"] for r in results), "target": target,
+            "target_s": median_seconds_to(results, target), "versions": results[0]["versions"]}
+
+
+def measure(case, target, why_absent):
     """A row for each framework."""
     case.export_weights()
     args = case.args
-    rows = {name: {"framework": name, "loss_difference": None if name == "laminar" else 0, "note": ""} for name in args.frameworks}
-    for name, difference in case.differences().items():
+    rows = {name: {"framework": name, "note": why_absent.get(name, "")} for name in args.frameworks}
+    compared = [name for name in rows if name not in ("laminar", SAMPLED) and not rows[name]["note"]]
+    for name, difference in case.differences(compared).items():
         if isinstance(difference, str):
             rows[name]["note"] = difference
         else:
             rows[name]["loss_difference"] = difference
-            if not difference <= 1e-3:
+            if not difference <= BOUNDS.get(name, 1e-3):
                 rows[name]["note"] = f"not timed: losses differ by {difference:.1g}"
-    runs = {name: [] for name in rows if not rows[name]["note"]}
+    runs = {name: [] for name in rows if name != SAMPLED and not rows[name]["note"]}
     for repeat in range(args.repeats):
         for name in list(runs):
-            result = case.train(f"run{repeat}", name, args.warmup + args.epochs, (args.dropout, args.input_dropout), True)
+            result = case.train(f"run{repeat}", name, args.warmup + args.epochs, (args.dropout, case.input_dropout), True)
             if "error" in result:
                 rows[name]["note"] = result["error"]
                 del runs[name]
             else:
                 runs[name].append(result)
+    if "laminar" not in runs:
+        raise RuntimeError(rows["laminar"]["note"])
+    asked = target
     if target is None:
         target = 0.98 * max(max(r["val"]) for r in runs["laminar"])
     for name, results in runs.items():
-        epochs = [statistics.median(r["epoch_ms"][args.warmup:]) for r in results]
-        cpu_ms = (statistics.median(case.cpu_ms() for _ in results) if name == "laminar" else
-                  statistics.median(ms for r in results for ms in r["cpu_ms"][args.warmup:]))
-        reached = [seconds_to(r, target) for r in results]
-        rows[name] |= {"epoch_ms": statistics.median(epochs), "epoch_ms_min": min(epochs), "epoch_ms_max": max(epochs),
-                       "cpu_ms": cpu_ms, "peak_mib": statistics.median(r["peak_mib"] for r in results),
-                       "loaded_mib": results[0].get("loaded_mib"), "target": target, "versions": results[0]["versions"],
-                       "target_s": statistics.median(reached) if not any(map(math.isnan, reached)) else None}
-    return {"graph": case.graph.stem, "model": case.model, "rows": list(rows.values())}
+        rows[name] |= timed(case, name, results, target)
+    if SAMPLED in rows and not rows[SAMPLED]["note"]:
+        rows[SAMPLED] |= sampled(case, target)
+    return {"graph": case.graph.stem, "model": case.model, "settings": {**case.settings(), "target": asked},
+            "rows": list(rows.values())}
 
 
-def cells(row, ours):
-    if row["note"]:
-        return [row["framework"], row["note"], "", "", "", "", "", ""]
-    difference = row["loss_difference"]
-    return [row["framework"], f"{row['epoch_ms']:.1f} ({row['epoch_ms_min']:.1f} to {row['epoch_ms_max']:.1f})",
-            f"{row['epoch_ms'] / ours['epoch_ms']:.1f}", f"{row['cpu_ms']:.1f}", f"{row['cpu_ms'] / ours['cpu_ms']:.1f}", f"{row['peak_mib']:.0f}",
-            "never" if row["target_s"] is None else f"{row['target_s']:.2f}", "" if difference is None else f"{difference:.0e}"]
-
-
-def table(results):
-    lines = []
-    for result in results:
-        rows = result["rows"]
-        target = next((row["target"] for row in rows if "target" in row), math.nan)
-        lines += [f"### {result['graph']}, {result['model']}", "",
-                  "| | ms an epoch, median (range of runs) | x Laminar's | CPU ms an epoch | x Laminar's | peak MiB | "
-                  f"s to {100 * target:.1f} % val. accuracy | losses differ by |", "|---|---|---|---|---|---|---|---|"]
-        lines += ["| " + " | ".join(cells(row, rows[0])) + " |" for row in rows] + [""]
-    return "\n".join(lines)
+def processor():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1) if found else os.uname().machine
 
 
 def main():
     args = arguments()
+    why_absent = absent(args)
     args.out.mkdir(parents=True, exist_ok=True)
-    results = []
     for word in args.graphs:
         name, _, target = word.partition("=")
         graph = pathlib.Path(name)
         if name == "sbm":
-            graph = args.out / "sbm.h5"
+            graph = args.out / f"sbm-power{POWER}.h5"
             if not graph.exists():
                 run([args.bin.parent / "laminar-convert", *SBM, "--out", graph])
         probe = args.out / "probe.json"
         run([args.bin, graph, "--layers", 1, "--epochs", 1, "--json", probe, "--quiet"])
         dataset = json.loads(probe.read_text())["dataset"]
         for model in args.models:
-            case = Case(args, graph, dataset["splits"][0], dataset["outputs"], model)
-            results.append(measure(case, float(target) if target else None))
-            text = table(results)
-            (args.out / "table.md").write_text(text)
-            settings = {k: str(v) if isinstance(v, pathlib.Path) else v for k, v in vars(args).items()}
-            (args.out / "results.json").write_text(json.dumps(
-                {"settings": settings, "machine": {"processor": platform.processor() or platform.machine(),
-                                                   "cores": os.cpu_count()}, "results": results}, indent=1))
-    print(table(results))
+            for rate in args.input_dropout:
+                case = Case(args, graph, dataset["splits"][0], dataset["outputs"], model, rate)
+                result = measure(case, float(target) if target else None, why_absent)
+                everything = bench_peers_table.save(args.out, result, {"processor": processor(), "cores": os.cpu_count()})
+    print(bench_peers_table.table(everything))
 
 
+# Ends what runs, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 try:
     main()
 except (RuntimeError, OSError) as error:

@@ -83,3 +83,19 @@ peer_environment() {
   printf '%s: no environment for %s; see %s\n' "$(basename "$0")" "$name" "$peers/$name.log" >&2
   return 1
 }
+
+# peer_sparse: adds torch-scatter and torch-sparse to $peers/pyg, built from source, one file at a time: some minutes each. Says
+# why if it can't, and is false then.
+peer_sparse() {
+  local python=$peers/pyg/bin/python
+  "$python" -c 'import torch_sparse' >/dev/null 2>&1 && return
+  printf '%s: building torch-scatter and torch-sparse into %s\n' "$(basename "$0")" "$peers/pyg" >&2
+  # They import torch while they are built, and torch-sparse imports torch-scatter once it is there.
+  local install=(env FORCE_ONLY_CPU=1 MAX_JOBS=1 "$python" -m pip install --no-build-isolation)
+  {
+    "$python" -m pip install setuptools wheel && "${install[@]}" torch-scatter && "${install[@]}" torch-sparse &&
+      "$python" -c 'import torch_sparse'
+  } >"$peers/pyg-sparse.log" 2>&1 && return
+  printf '%s: no torch-sparse; see %s\n' "$(basename "$0")" "$peers/pyg-sparse.log" >&2
+  return 1
+}
