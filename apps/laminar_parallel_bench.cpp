@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -148,7 +149,7 @@ class BenchProgress {
 };
 
 /// What auto stands for, if it is asked for.
-std::optional<pipeline::Topology> choose(Command& c, const core::Dataset& data, Index devices) {
+std::optional<apps::AutoChoice> choose(Command& c, const core::Dataset& data, Index devices) {
   const auto words = apps::split_at_commas(c.modes);
   if (std::find(words.begin(), words.end(), "auto") == words.end()) return std::nullopt;
   apps::TrainCommand& t = c.train;
@@ -159,17 +160,29 @@ std::optional<pipeline::Topology> choose(Command& c, const core::Dataset& data, 
   const auto choice = apps::choose_topology(t, data, nullptr);
   std::tie(t.given, t.distribution) = before;
   t.training.distribution.topology = topology;
-  return choice->topology;
+  return choice;
 }
 
 std::vector<pipeline::CostPrediction> predict(const Command& c, const core::Dataset& data, Index devices,
-                                              const std::vector<apps::BenchMode>& modes) {
+                                              const std::vector<apps::BenchMode>& modes,
+                                              const std::optional<apps::AutoChoice>& choice) {
   // Threads that wait for each other take longer on a busy machine, so devices are as many as any mode has.
   for (const apps::BenchMode& m : modes) devices = std::max(devices, m.options.distribution.topology.devices());
-  pipeline::CostModel model(c.train.model, data, c.train.training, apps::find_devices(c.train, devices, nullptr));
+  std::optional<pipeline::CostModel> model;
   std::vector<pipeline::CostPrediction> predictions;
   for (const apps::BenchMode& m : modes) {
-    predictions.push_back(model.predict(m.options.distribution.topology));
+    const pipeline::Topology& topology = m.options.distribution.topology;
+    // What was compared for auto is known.
+    const auto is_it = [&](const pipeline::CostPrediction& p) { return p.topology == topology; };
+    const auto known = choice ? choice->predictions : std::vector<pipeline::CostPrediction>{};
+    if (const auto at = std::find_if(known.begin(), known.end(), is_it); at != known.end()) {
+      predictions.push_back(*at);
+      continue;
+    }
+    if (!model) {
+      model.emplace(c.train.model, data, c.train.training, apps::find_devices(c.train, devices, nullptr));
+    }
+    predictions.push_back(model->predict(topology));
   }
   return predictions;
 }
@@ -190,14 +203,15 @@ int run_bench(Command& c, const std::string& command_text) {
   static_cast<void>(laminar::layers::Model(t.model, schema));  // refuses what does not go together
   // Names first: choosing takes a while.
   static_cast<void>(apps::bench_modes(t, c.modes, devices, pipeline::Topology{}));
-  const auto modes = apps::bench_modes(t, c.modes, devices, choose(c, data, devices));
+  const auto choice = choose(c, data, devices);
+  const auto modes = apps::bench_modes(t, c.modes, devices, choice ? std::optional(choice->topology) : std::nullopt);
   if (!t.quiet) {
     fmt::print(stderr, "{}: {} vertices, {} edges; {} modes, {} epochs each\n", schema.name,
                apps::count_text(schema.num_vertices), apps::count_text(schema.num_edges), modes.size(),
                t.training.epochs);
     for (const std::string& note : t.notes) fmt::print(stderr, "note: {}\n", note);
   }
-  const auto predictions = predict(c, data, devices, modes);
+  const auto predictions = predict(c, data, devices, modes, choice);
   std::vector<double> predicted_ms;
   for (const auto& p : predictions) predicted_ms.push_back(p.epoch_ms);
 

@@ -1,12 +1,14 @@
 #include "laminar/pipeline/calibration.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <map>
+#include <memory>
+#include <numeric>
 #include <utility>
 
 #include "laminar/core/parallel.hpp"
 #include "laminar/pipeline/communicator.hpp"
+#include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/executor.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/stage_cut.hpp"
@@ -17,11 +19,14 @@ namespace {
 
 // Units of cost (edges, and rows by their dense work) of a sample: tens of milliseconds a layer.
 constexpr double kSampleCost = 2e6;
-// The first epoch warms up memory and caches, and has no history to read.
-constexpr int kRuns = 3;
-// Of few slices each has to be right; of many the one in the middle is.
-constexpr int kRunsOfFew = 6;
-constexpr Index kFewSlices = 4;
+// Epochs that count, of all benches together; each has a first one before, to warm up memory and caches and to have a
+// history to read.
+constexpr int kRuns = 6;
+// Of each bench.
+constexpr int kFewestRuns = 2;
+
+// An emulated link that costs no time but its own bookkeeping.
+constexpr double kFastMbps = 1e6;
 
 /// Layers whose times stand for those of all.
 constexpr Index kMostLayers = 3;
@@ -89,13 +94,18 @@ Sample take_sample(const CutGraph& cut, std::span<const double> slices, double d
   return sample;
 }
 
-using StepTimes = std::map<std::tuple<Step::Kind, Index, Index>, double>;
+/// What some epochs took a core: the mean of each step, and of the rest of an epoch.
+struct BenchTimes {
+  std::map<std::tuple<Step::Kind, Index, Index>, double> steps;
+  double rest_ms = 0;
+  double optimizer_ms = 0;
+};
 
 /// A shallow model on one device.
 class Bench {
  public:
   Bench(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options, const Sample& sample,
-        const HistoryOptions& history)
+        const HistoryOptions& history, bool by_thread_time)
       : options_(options),
         history_(history),
         pool_(core::MemoryPool::create()),
@@ -111,30 +121,46 @@ class Bench {
     setup.history.gradient = HistoryGradient::kAuto;
     setup.pool = pool_;
     setup.recompute = options.recompute == Recompute::kAlways;
+    setup.by_thread_time = by_thread_time;
     executor_ = std::make_unique<Executor>(std::move(setup));
   }
 
-  /// The fastest of each step, in a few epochs.
-  StepTimes run(bool half_steps) {
+  /// The mean of some epochs. `benches`: that run at the same time.
+  BenchTimes run(bool half_steps, std::size_t benches) {
     const auto chunks = static_cast<Index>(executor_->slices().size());
-    StepTimes best;
-    const int epochs = chunks < kFewSlices ? kRunsOfFew : kRuns;
-    for (int epoch = 0; epoch < epochs; ++epoch) {
+    const auto optimizer = core::make_optimizer(options_.optimizer, pool_);
+    std::vector<core::Parameter*> parameters;
+    for (const auto& p : model_.parameters()) parameters.push_back(p.get());
+    BenchTimes times;
+    const int epochs = std::max(kFewestRuns, kRuns / static_cast<int>(benches));
+    for (int epoch = 0; epoch <= epochs; ++epoch) {
       const ChunkOrder order = chunk_order(chunks, options_.seed, epoch, history_.shuffle);
+      StepClock clock;
+      clock.start(true);
       core::zero_gradients(model_.parameters());
       executor_->run(steps(order, half_steps), options_.seed, epoch, order,
                      [](Index, const core::Tensor&, core::Tensor& gradient) {
                        gradient.fill(1e-3);
                        return 0.0;
                      });
+      static_cast<void>(executor_->staleness());
+      const double pass_ms = clock.elapsed_ms();
+      optimizer->step(parameters, 0);
+      if (epoch == 0) continue;
+      times.optimizer_ms += (clock.elapsed_ms() - pass_ms) / epochs;
+      times.rest_ms += pass_ms / epochs;
       for (const StepSpan& span : executor_->spans()) {
-        const auto key = std::tuple(span.step.kind, span.step.chunk, span.step.layer_begin);
-        const double ms = span.end_ms - span.begin_ms;
-        const auto [at, is_new] = best.emplace(key, ms);
-        if (!is_new) at->second = std::min(at->second, ms);
+        const double ms = (span.end_ms - span.begin_ms) / epochs;
+        times.steps[std::tuple(span.step.kind, span.step.chunk, span.step.layer_begin)] += ms;
+        times.rest_ms -= ms;
       }
     }
-    return best;
+    return times;
+  }
+  Index numbers() const {
+    Index numbers = 0;
+    for (const auto& p : model_.parameters()) numbers += p->value.size();
+    return numbers;
   }
   double table_bytes() const { return static_cast<double>(pool_->peak_bytes(core::MemoryPurpose::kTables)); }
   Index num_layers() const { return model_.num_layers(); }
@@ -177,7 +203,7 @@ class Bench {
 }  // namespace
 
 Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
-                      const Plan& plan, std::span<const double> slices) {
+                      const Plan& plan, std::span<const double> slices, Index devices) {
   using Kind = Step::Kind;
   const Sample sample = take_sample(*plan.cut, slices, row_cost(model, data.schema()), model, data.schema());
   const bool history = plan.history.staleness > 0 && sample.units.size() > 1;
@@ -185,37 +211,42 @@ Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& da
   HistoryOptions options_here = plan.history;
   if (!history) options_here.staleness = 0;
   Calibration result;
-  StepTimes times;
-  Index measured = 0;
-  bool has_encoder = false;
-  core::Arena arena(1);
-  arena.execute([&] {
-    Bench bench(model, data, options, sample, options_here);
-    times = bench.run(half_steps);
-    measured = bench.num_layers();
-    has_encoder = bench.has_encoder();
-    result.table_bytes_per_row =
-        bench.table_bytes() / static_cast<double>(measured * std::max<Index>(sample.cut->graph.num_vertices(), 1));
+  std::vector<std::unique_ptr<core::Arena>> arenas;
+  std::vector<std::unique_ptr<Bench>> benches;
+  for (Index d = 0; d < devices; ++d) {
+    arenas.push_back(std::make_unique<core::Arena>(1));
+    arenas.back()->execute(
+        [&] { benches.push_back(std::make_unique<Bench>(model, data, options, sample, options_here, true)); });
+  }
+  // All at once, as devices that share cores, caches and memory slow each other.
+  std::vector<BenchTimes> times(benches.size());
+  on_devices(benches.size(), make_local_transports(devices), [&](std::size_t d) {
+    arenas[d]->execute([&] { times[d] = benches[d]->run(half_steps, benches.size()); });
   });
-  // The slice in the middle, by units: a slice during which something else had the core does not count.
+  const Bench& bench = *benches.front();
+  const double layer_rows =
+      static_cast<double>(bench.num_layers() * std::max<Index>(sample.cut->graph.num_vertices(), 1));
+  result.table_bytes_per_row = bench.table_bytes() / layer_rows;
+  const double sample_units = std::accumulate(sample.units.begin(), sample.units.end(), 0.0);
   const auto per_unit = [&](Kind kind, Index l) {
-    std::vector<std::pair<double, double>> slices_seen;
-    double half = 0;
-    for (const auto& [key, ms] : times) {
-      const double units = sample.units[static_cast<std::size_t>(std::get<1>(key))];
-      if (std::get<0>(key) != kind || std::get<2>(key) != l || units <= 0) continue;
-      slices_seen.emplace_back(ms / units, units);
-      half += units / 2;
+    double ms = 0;
+    for (const BenchTimes& t : times) {
+      for (const auto& [key, step_ms] : t.steps) {
+        if (std::get<0>(key) == kind && std::get<2>(key) == l) ms += step_ms / static_cast<double>(times.size());
+      }
     }
-    std::sort(slices_seen.begin(), slices_seen.end());
-    for (const auto& [ms_per_unit, units] : slices_seen) {
-      half -= units;
-      if (half <= 0) return ms_per_unit;
-    }
-    return 0.0;
+    return sample_units > 0 ? ms / sample_units : 0;
   };
   StepCosts& costs = result.costs;
   const Index num_layers = model.layers;
+  for (const BenchTimes& t : times) {
+    const double share = 1 / static_cast<double>(times.size());
+    costs.optimizer_ms += share * t.optimizer_ms / static_cast<double>(std::max<Index>(bench.numbers(), 1));
+    if (sample_units > 0) {
+      costs.rest_ms_per_unit +=
+          share * std::max(t.rest_ms, 0.0) / (sample_units * static_cast<double>(bench.num_layers()));
+    }
+  }
   for (std::size_t k = 0; k < costs.ms_per_unit.size(); ++k) {
     for (Index l = 0; l < num_layers; ++l) {
       costs.ms_per_unit[k].push_back(per_unit(static_cast<Kind>(k), stand_in(l, num_layers)));
@@ -233,7 +264,7 @@ Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& da
     whole_from_halves(Kind::kBackward, Kind::kBackwardSources, Kind::kBackwardRest);
   }
   // What the first layer takes beyond a middle one is the encoder.
-  if (has_encoder && num_layers >= kMostLayers) {
+  if (bench.has_encoder() && num_layers >= kMostLayers) {
     const auto beyond = [&](Kind kind) {
       const auto& ms = costs.ms_per_unit[static_cast<std::size_t>(kind)];
       return std::max(0.0, ms[0] - ms[1]);
@@ -257,8 +288,8 @@ double measure_speedup(const layers::ModelOptions& model, const core::Dataset& d
     double ms = 0;
     core::Arena arena(count);
     arena.execute([&] {
-      Bench bench(model, data, options, sample, exact);
-      for (const auto& [key, step_ms] : bench.run(false)) ms += step_ms;
+      Bench bench(model, data, options, sample, exact, false);
+      for (const auto& [key, step_ms] : bench.run(false, 1).steps) ms += step_ms;
     });
     return ms;
   };
@@ -267,36 +298,51 @@ double measure_speedup(const layers::ModelOptions& model, const core::Dataset& d
   return together > 0 ? std::clamp(alone / together, 1.0, static_cast<double>(threads)) : 1;
 }
 
-MessageCosts measure_messages(Codec codec, core::DType dtype) {
+MessageCosts measure_messages(Codec codec, core::DType dtype, Index devices, bool emulated) {
   constexpr Index kColumns = 64;
-  constexpr Index kRows = 2048;
-  constexpr int kRepeats = 20;
-  const auto transports = make_local_transports(2);
-  const auto pool = core::MemoryPool::create();
+  constexpr Index kRows = 512;
+  constexpr int kRepeats = 48;
+  // So many that they do not stay in a core's cache.
+  constexpr std::size_t kTensors = 32;
+  const LinkOptions link{emulated ? kFastMbps : 0, 0};
+  const auto count = static_cast<std::size_t>(std::max<Index>(devices, 2));
+  const auto transports = make_local_transports(static_cast<Index>(count), link);
   const CompressionOptions compression{codec, codec, codec, 1};
-  Communicator from(*transports[0], compression, pool);
-  Communicator to(*transports[1], compression, pool);
-  // Half of what a message takes, as both ends do about as much.
-  const auto half_ms = [&](Index rows) {
-    core::Tensor sent(rows, kColumns, dtype, pool.get());
-    core::Tensor received(rows, kColumns, dtype, pool.get());
-    sent.fill(0.5);
-    double best = std::numeric_limits<double>::infinity();
-    for (int i = 0; i < kRepeats; ++i) {
-      Stopwatch watch;
-      from.send(1, {}, sent, Cause::kStageForward);
-      to.receive(0, {}, received, Cause::kStageForward);
-      best = std::min(best, watch.lap_ms() / 2);
-    }
-    return best;
-  };
-  MessageCosts costs;
-  core::Arena arena(1);
-  arena.execute([&] {
-    costs.message_ms = half_ms(1);
-    costs.number_ms = std::max(0.0, half_ms(kRows) - costs.message_ms) / static_cast<double>(kRows * kColumns);
+  std::vector<MessageCosts> of_device(count);
+  on_devices(count, transports, [&](std::size_t d) {
+    core::Arena arena(1);
+    arena.execute([&] {
+      const auto pool = core::MemoryPool::create();
+      Communicator communicator(*transports[d], compression, pool);
+      const auto next = static_cast<Index>((d + 1) % count);
+      const auto previous = static_cast<Index>((d + count - 1) % count);
+      // Half of what a message takes, as both ends do about as much.
+      const auto half_ms = [&](Index rows) {
+        std::vector<core::Tensor> tensors;
+        for (std::size_t t = 0; t < kTensors; ++t) {
+          tensors.emplace_back(rows, kColumns, dtype, pool.get());
+          tensors.back().fill(0.5);
+        }
+        double begin_ms = 0;
+        for (int i = -kRepeats / 4; i < kRepeats; ++i) {
+          if (i == 0) begin_ms = thread_ms();
+          const auto t = static_cast<std::size_t>(i + kRepeats);
+          communicator.send(next, {}, tensors[t % kTensors], Cause::kStageForward);
+          communicator.receive(previous, {}, tensors[(t + kTensors / 2) % kTensors], Cause::kStageForward);
+        }
+        return (thread_ms() - begin_ms) / (2 * kRepeats);
+      };
+      of_device[d].message_ms = half_ms(1);
+      of_device[d].number_ms =
+          std::max(0.0, half_ms(kRows) - of_device[d].message_ms) / static_cast<double>(kRows * kColumns);
+    });
   });
-  return costs;
+  MessageCosts mean;
+  for (const MessageCosts& c : of_device) {
+    mean.message_ms += c.message_ms / static_cast<double>(count);
+    mean.number_ms += c.number_ms / static_cast<double>(count);
+  }
+  return mean;
 }
 
 }  // namespace laminar::pipeline

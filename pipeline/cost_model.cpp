@@ -1,7 +1,6 @@
 #include "laminar/pipeline/cost_model.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -16,8 +15,8 @@
 #include "laminar/pipeline/link_probe.hpp"
 #include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/part_map.hpp"
+#include "laminar/pipeline/rehearsal.hpp"
 #include "laminar/pipeline/stage_cut.hpp"
-#include "laminar/pipeline/stopwatch.hpp"
 
 namespace laminar::pipeline {
 namespace {
@@ -25,8 +24,8 @@ namespace {
 // More chunks a stage make the bubble smaller, and history staler and slices smaller.
 constexpr std::array<Index, 3> kChunksPerStage = {4, 8, 16};
 constexpr Index kMostChunksBeyond = 32;
-// Predictions that differ by less are equally good: a machine whose devices share cores and caches is not known better.
-constexpr double kAlike = 1.1;
+// Predictions that differ by less are equally good: they are measured, and so no better than a repeated measurement.
+constexpr double kAlike = 1.05;
 
 using Labels = std::shared_ptr<const std::vector<std::int32_t>>;
 
@@ -69,35 +68,8 @@ DeviceSetting devices_in_this_process(Index devices, int threads, const LinkOpti
   setting.threads_per_device = std::max(1, arena.threads() / static_cast<int>(std::max<Index>(devices, 1)));
   setting.link = link;
   if (devices > 1) setting.link.latency_us += wake_up_us();
-  if (static_cast<double>(devices) > setting.cores_per_host) setting.turn_ms = measure_turn_ms();
+  setting.rehearsed_link = link;
   return setting;
-}
-
-double measure_turn_ms() {
-  constexpr int kRounds = 24;
-  std::atomic<bool> done = false;
-  std::vector<std::thread> spinners;
-  for (int t = 0; t < core::Arena(0).threads(); ++t) {
-    spinners.emplace_back([&] {
-      while (!done.load(std::memory_order_relaxed)) {
-      }
-    });
-  }
-  auto ends = make_local_transports(2);
-  const Tag tag{.kind = Tag::Kind::kControl};
-  std::thread other([&] {
-    for (int i = 0; i < kRounds; ++i) ends[1]->send(0, tag, ends[1]->receive(0, tag));
-  });
-  Stopwatch watch;
-  for (int i = 0; i < kRounds; ++i) {
-    ends[0]->send(1, tag, Bytes(8));
-    ends[0]->receive(1, tag);
-  }
-  const double ms = watch.lap_ms() / (2 * kRounds);
-  done = true;
-  other.join();
-  for (std::thread& t : spinners) t.join();
-  return ms;
 }
 
 double CostPrediction::busy_share() const {
@@ -147,7 +119,8 @@ struct CostModel::Impl {
   /// What was cut and timed, for other topologies that share it.
   std::map<Index, Labels> parts;
   std::map<std::pair<Index, Index>, Labels> chunks;
-  std::map<std::pair<Index, Index>, Calibration> calibrations;
+  /// Also by how many devices share the host.
+  std::map<std::tuple<Index, Index, Index>, Calibration> calibrations;
 
   Plan plan_of(const Topology& topology) {
     TrainOptions o = options;
@@ -163,6 +136,11 @@ struct CostModel::Impl {
     return plan;
   }
 
+  /// Devices of `t` that run on the first one's host, which is timed.
+  Index beside_the_first(const Topology& t) const {
+    const auto end = setting.host_of.begin() + t.devices();
+    return std::count(setting.host_of.begin(), end, setting.host_of.front());
+  }
   int threads_of(const Topology& t) const {
     const auto all = static_cast<int>(setting.host_of.size()) * setting.threads_per_device;
     const bool one_host = std::all_of(setting.host_of.begin(), setting.host_of.end(), [](Index h) { return h == 0; });
@@ -181,7 +159,11 @@ struct CostModel::Impl {
 CostModel::CostModel(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,
                      DeviceSetting setting)
     : impl_(new Impl{model, data, options, std::move(setting), model_graph(model, data), {}, {}, {}, {}, {}}) {
-  impl_->message = measure_messages(options.distribution.compression.stage, core::computed(model.precision));
+  const std::vector<Index>& hosts = impl_->setting.host_of;
+  if (hosts.size() == 1) return;
+  impl_->message = measure_messages(options.distribution.compression.stage, core::computed(model.precision),
+                                    std::count(hosts.begin(), hosts.end(), hosts.front()),
+                                    options.distribution.link.mbps > 0 || options.distribution.link.latency_us > 0);
 }
 
 CostModel::~CostModel() = default;
@@ -194,10 +176,11 @@ CostPrediction CostModel::predict(const Topology& topology) {
   }
   const Plan plan = m.plan_of(topology);
   const std::vector<double> slices = slice_costs(*plan.cut, row_cost(m.model, m.data.schema()));
-  const std::pair key{topology.parts, topology.chunks};
+  const Index beside = std::max<Index>(m.beside_the_first(topology), 1);
+  const std::tuple key{topology.parts, topology.chunks, beside};
   auto at = m.calibrations.find(key);
   if (at == m.calibrations.end()) {
-    at = m.calibrations.emplace(key, calibrate(m.model, m.data, m.options, plan, slices)).first;
+    at = m.calibrations.emplace(key, calibrate(m.model, m.data, m.options, plan, slices, beside)).first;
   }
   StepCosts costs = at->second.costs;
   costs.message_ms = m.message.message_ms;
@@ -211,8 +194,10 @@ CostPrediction CostModel::predict(const Topology& topology) {
   machine.cores = m.setting.cores_per_host;
   machine.speedup = m.speedup_of(m.threads_of(topology));
   machine.link = m.setting.link;
-  machine.turn_ms = static_cast<double>(topology.devices()) > m.setting.cores_per_host ? m.setting.turn_ms : 0;
-  const SimulatedEpoch epoch = simulate(programs.devices, machine);
+  const bool crowded = static_cast<double>(topology.devices()) > m.setting.cores_per_host;
+  const SimulatedEpoch epoch = crowded && m.setting.rehearsed_link
+                                   ? rehearse(programs.devices, *m.setting.rehearsed_link)
+                                   : simulate(programs.devices, machine);
 
   CostPrediction p;
   p.topology = topology;

@@ -22,18 +22,14 @@ struct DeviceSetting {
   std::vector<Index> host_of;
   double cores_per_host = 1;
   int threads_per_device = 1;
-  /// How long a woken device waits for a core on a host that has more devices than cores; see SimulatedMachine.
-  double turn_ms = 0;
   LinkOptions link = {};
+  /// Whether they are threads of this process, so that their programs can be rehearsed, and over which emulated link.
+  std::optional<LinkOptions> rehearsed_link = {};
 };
 
 /// `devices` threads of this process, which share its cores, joined by `link`, to which the time is added that it takes
 /// to wake a waiting thread. `threads`: of all devices together, 0 = one a core.
 DeviceSetting devices_in_this_process(Index devices, int threads, const LinkOptions& link);
-
-/// How long a thread of this process waits for a core when others use all: the mean of some messages between two
-/// threads while as many others as there are cores spin; about 50 ms.
-double measure_turn_ms();
 
 /// What an epoch on a topology would take and send.
 struct CostPrediction {
@@ -76,8 +72,9 @@ std::vector<Topology> candidate_topologies(const CandidateOptions& options, Inde
 
 /// Predicts epochs: cuts the graph as a training would, times the model's layers on slices of that size on this machine
 /// (calibrate()), writes down what every device would compute, send and wait for (make_programs()), and runs that on a
-/// model of cores and links (simulate()). So bubbles, imbalance of chunks, overlap of halos with work, traffic and
-/// shared cores all come from the schedule itself. Evaluation is not in it, nor the optimizer.
+/// model of cores and links (simulate()), or, if the devices are threads of this process and more than its cores, on
+/// threads (rehearse()). So bubbles, imbalance of chunks, overlap of halos with work, traffic and shared cores all come
+/// from the schedule itself. Evaluation is not in it.
 ///
 /// Timings depend on the machine and what else it does; bytes don't. One thread.
 class CostModel {
@@ -95,8 +92,8 @@ class CostModel {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The fastest; of those within 10 % of it the one that sends the fewest messages, as each wakes a thread and costs
-/// cache in ways that are not predicted; among equals, the fewest bytes. Throws Error if there is none.
+/// The fastest; of those within 5 % of it the one that sends the fewest messages, as that is what else a machine may do
+/// meanwhile delays least; among equals, the fewest bytes. Throws Error if there is none.
 const CostPrediction& best_of(std::span<const CostPrediction> predictions);
 
 }  // namespace laminar::pipeline

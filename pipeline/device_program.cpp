@@ -67,6 +67,9 @@ class Writer {
   }
 
   DeviceProgram write(const std::vector<Step>& steps) {
+    double part_units = 0;
+    for (Index c = 0; c < plan_.cut->layout.num_chunks(); ++c) part_units += units(c);
+    compute(costs_.rest_ms_per_unit * part_units * static_cast<double>(place_.layer_end - place_.layer_begin));
     for (const Step& step : steps) {
       write_step(step);
       if (step.kind != Step::Kind::kBackward && step.kind != Step::Kind::kBackwardRest) continue;
@@ -76,6 +79,7 @@ class Writer {
     }
     reduce_dense();
     share();
+    compute(costs_.optimizer_ms * static_cast<double>(learnt_numbers()));
     return std::move(program_);
   }
 
@@ -308,6 +312,12 @@ class Writer {
     return {.kind = kind, .chunk = static_cast<std::int32_t>(bucket)};
   }
 
+  bool has_encoder() const { return place_.is_first() || plan_.recompute_carried; }
+  Index learnt_numbers() const {
+    Index numbers = (has_encoder() ? shape_.encoder_weights : 0) + (place_.is_last() ? shape_.head_weights : 0);
+    for (Index l = place_.layer_begin; l < place_.layer_end; ++l) numbers += shape_.weights[l];
+    return numbers;
+  }
   void begin_reduce(std::vector<Index> group, Index bucket, Index numbers) {
     if (group.size() == 1 || numbers == 0) return;
     Reduce r{std::move(group), bucket, numbers};
@@ -319,8 +329,7 @@ class Writer {
   }
   void reduce_dense() {
     // As in DeviceTrainer: buckets -1 and -2.
-    const bool has_encoder = place_.is_first() || plan_.recompute_carried;
-    if (has_encoder) begin_reduce(peers(plan_.recompute_carried), -1, shape_.encoder_weights);
+    if (has_encoder()) begin_reduce(peers(plan_.recompute_carried), -1, shape_.encoder_weights);
     if (place_.is_last()) begin_reduce(peers(false), -2, shape_.head_weights);
     for (const Reduce& r : reduces_) {
       const std::size_t me = place_in(r);

@@ -39,6 +39,9 @@ struct StepCosts {
   /// Of making constant carried tensors again, forward and backward.
   double encoder_forward_ms_per_unit = 0;
   double encoder_backward_ms_per_unit = 0;
+  /// Of an epoch, what is not in its steps: by unit and layer; and of the optimizer's step, a learnt number.
+  double rest_ms_per_unit = 0;
+  double optimizer_ms = 0;
   /// At each end of a message, and for each number in it.
   double message_ms = 0;
   double number_ms = 0;

@@ -158,7 +158,7 @@ double Executor::run(std::span<const Step> steps, std::uint64_t seed, Index epoc
   for (SliceRun& run : runs_) run.layers.resize(num_layers);
   std::vector<std::size_t> backwards_left(num_layers, slices().size());
   const Communicator* communicator = setup_.communicator;
-  clock_ = {};
+  clock_.start(setup_.by_thread_time);
   double now = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];

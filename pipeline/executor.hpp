@@ -36,6 +36,9 @@ struct ExecutorSetup {
   /// Whether tapes are dropped after the forward, and recorded again before the backward: wherever that frees more than
   /// must be kept for it. Affects no number.
   bool recompute = false;
+  /// Whether steps are timed by what the calling thread has of a core rather than by the clock; for arenas of one
+  /// thread.
+  bool by_thread_time = false;
   Communicator* communicator = nullptr;
   std::shared_ptr<core::MemoryPool> pool;
 };
@@ -154,7 +157,7 @@ class Executor {
   std::uint64_t seed_ = 0;
   Index epoch_ = 0;
   /// Runs since the beginning of run().
-  Stopwatch clock_;
+  StepClock clock_;
   /// Within run(), by slice.
   std::vector<SliceRun> runs_;
   std::vector<StepSpan> spans_;

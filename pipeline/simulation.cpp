@@ -27,10 +27,6 @@ struct Device {
   /// What it waits for; null = not yet sent, or nothing.
   Message message;
   bool waits = false;
-  /// Whether it had to sleep for it.
-  bool slept = false;
-  /// Until then it has its message, but no core.
-  double turn_at_ms = 0;
   double computed_ms = 0;
   double waited_ms = 0;
   double end_ms = 0;
@@ -75,7 +71,6 @@ class Simulation {
   bool start(std::size_t d) {
     Device& device = devices_[d];
     bool moved = false;
-    if (device.turn_at_ms > now_ms_ + kTick) return false;
     while (device.left_ms == 0 && device.next < programs_[d].size()) {
       const Operation& op = programs_[d][device.next];
       if (op.kind == Operation::Kind::kCompute) {
@@ -99,24 +94,12 @@ class Simulation {
     device.waits = true;
     if (device.message == nullptr) {
       const auto found = sent_[d].find({op.peer, op.tag});
-      if (found == sent_[d].end()) {
-        device.slept = true;
-        return false;
-      }
+      if (found == sent_[d].end()) return false;
       device.message = found->second.front();
       found->second.pop_front();
       if (found->second.empty()) sent_[d].erase(found);
     }
-    if (arrival_ms(device) > now_ms_ + kTick) {
-      device.slept = true;
-      return false;
-    }
-    if (device.slept && machine_.turn_ms > 0 && busy_beside(d) >= machine_.cores) {
-      device.slept = false;
-      device.turn_at_ms = now_ms_ + machine_.turn_ms;
-      return false;
-    }
-    device.slept = false;
+    if (arrival_ms(device) > now_ms_ + kTick) return false;
     device.message.reset();
     device.waits = false;
     return true;
@@ -143,8 +126,6 @@ class Simulation {
       if (devices_[d].left_ms > 0) {
         speeds[d] = speed(d);
         then_ms = std::min(then_ms, now_ms_ + devices_[d].left_ms / speeds[d]);
-      } else if (devices_[d].turn_at_ms > now_ms_) {
-        then_ms = std::min(then_ms, devices_[d].turn_at_ms);
       } else if (devices_[d].message != nullptr) {
         then_ms = std::min(then_ms, arrival_ms(devices_[d]));
       }

@@ -36,8 +36,6 @@ struct SimulatedMachine {
   double cores = 1;
   /// How much faster a device that has as many cores as it has threads is than one core.
   double speedup = 1;
-  /// How long a device whose message has come waits for a core when others use all of its host's.
-  double turn_ms = 0;
   LinkOptions link = {};
 };
 
@@ -49,8 +47,8 @@ struct SimulatedEpoch {
 };
 
 /// Runs programs on a model of machine and network (LinkModel), event by event: sends take no time of the device, a
-/// receive waits until the message has arrived, devices that compute at the same time on one host share its cores, and
-/// one that was woken while all were in use waits its turn. A pure function. Throws Error if a device waits for a
+/// receive waits until the message has arrived, and devices that compute at the same time on one host share its cores.
+/// A pure function. Throws Error if a device waits for a
 /// message that nobody sends, or if there are more programs than hosts are given for.
 SimulatedEpoch simulate(std::span<const DeviceProgram> programs, const SimulatedMachine& machine);
 

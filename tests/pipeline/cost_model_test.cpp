@@ -2,6 +2,7 @@
 /// trainings.
 #include "laminar/pipeline/cost_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <thread>
@@ -12,8 +13,11 @@
 #include "laminar/partition/metrics.hpp"
 #include "laminar/partition/partitioner.hpp"
 #include "laminar/partition/predicted_traffic.hpp"
+#include "laminar/pipeline/calibration.hpp"
 #include "laminar/pipeline/device_program.hpp"
 #include "laminar/pipeline/link_probe.hpp"
+#include "laminar/pipeline/rehearsal.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
 #include "laminar/tests/pipeline/topologies.hpp"
 #include "laminar/tests/support/datasets.hpp"
 
@@ -85,23 +89,6 @@ void check_ledger(const layers::ModelOptions& net, const core::Dataset& data, co
 
 }  // namespace
 
-TEST_CASE("a device that is woken while all cores are used waits its turn") {
-  const std::vector<DeviceProgram> programs = {
-      {Operation::compute(2), Operation::send(1, 0, tag(0)), Operation::compute(10)},
-      {Operation::receive(0, tag(0)), Operation::compute(1)}};
-  pipeline::SimulatedMachine m = machine(2, 1);
-  m.turn_ms = 5;
-  const pipeline::SimulatedEpoch epoch = pipeline::simulate(programs, m);
-  // Woken at 2, it gets half of the core at 7, and is done at 9.
-  CHECK(epoch.epoch_ms == doctest::Approx(13));
-  CHECK(epoch.devices[1].busy_ms == doctest::Approx(2));
-  CHECK(epoch.devices[1].wait_ms == doctest::Approx(7 + 4));
-  // With a core for each nobody waits for one.
-  m.cores = 2;
-  CHECK(pipeline::simulate(programs, m).devices[1].wait_ms == doctest::Approx(2 + 9));
-  CHECK(pipeline::measure_turn_ms() > 0);
-}
-
 TEST_CASE("a message arrives when its last byte has left, and later by the latency") {
   // 8 Mbit/s are 1000 bytes a millisecond.
   const std::vector<DeviceProgram> programs = {
@@ -158,6 +145,100 @@ TEST_CASE("a pipeline of equal stages and chunks is idle for (S - 1) / (K + S - 
   const auto epoch = pipeline::simulate(programs, machine(kStages, kStages));
   CHECK(epoch.epoch_ms == doctest::Approx(kChunks + kStages - 1));
   CHECK(epoch.devices[2].busy_ms / epoch.epoch_ms == doctest::Approx(32.0 / 35));
+}
+
+TEST_CASE("a rehearsed epoch takes no less than its computing and its messages") {
+  const std::vector<DeviceProgram> programs = {
+      {Operation::compute(10), Operation::send(1, 5000, tag(0)), Operation::compute(2)},
+      {Operation::receive(0, tag(0)), Operation::compute(3)}};
+  const auto over_memory = pipeline::rehearse(programs, {});
+  CHECK(over_memory.epoch_ms >= 13);
+  REQUIRE(over_memory.devices.size() == 2);
+  for (const auto& device : over_memory.devices) {
+    CHECK(device.busy_ms + device.wait_ms == doctest::Approx(over_memory.epoch_ms));
+  }
+  CHECK(over_memory.devices[0].busy_ms >= 12);
+  // 8 Mbit/s are 1000 bytes a millisecond.
+  CHECK(pipeline::rehearse(programs, {8, 1000}).epoch_ms >= 10 + 5 + 1 + 3);
+  CHECK(pipeline::rehearse(std::vector<DeviceProgram>{}, {}).epoch_ms == 0);
+  // What would hang is refused before it runs.
+  const std::vector<DeviceProgram> waiting = {{Operation::receive(1, tag(0))}, {Operation::compute(1)}};
+  CHECK_THROWS_AS(pipeline::rehearse(waiting, {}), Error);
+}
+
+TEST_CASE("a thread's time is not that of others, and no more than what has passed") {
+  pipeline::StepClock by_clock, by_thread;
+  by_clock.start(false);
+  by_thread.start(true);
+  std::thread other([] {
+    const double begin_ms = pipeline::thread_ms();
+    while (pipeline::thread_ms() - begin_ms < 20) {
+    }
+  });
+  other.join();
+  const double thread_ms = by_thread.elapsed_ms();
+  const double clock_ms = by_clock.elapsed_ms();
+  CHECK(clock_ms >= 20);
+  CHECK(thread_ms >= 0);
+  CHECK(thread_ms <= clock_ms);
+}
+
+TEST_CASE("the optimizer and what is not in steps are computed by the device that holds the numbers") {
+  const auto data = block_model_dataset({.vertices = 90});
+  const layers::ModelOptions net{.layer = "gcnii", .layers = 4, .hidden = 8};
+  const auto core_ms = [](const DeviceProgram& program) {
+    double ms = 0;
+    for (const Operation& op : program) ms += op.core_ms;
+    return ms;
+  };
+  for (const Topology& t : {Topology{1, 1, 1}, Topology{2, 1, 4}, Topology{1, 3, 1}}) {
+    CAPTURE(t.stages);
+    CAPTURE(t.parts);
+    const TrainOptions o = options_of(t);
+    const pipeline::Plan plan = pipeline::make_plan(net, data->schema(), *data->graph(), o);
+    const auto shape = pipeline::traffic_shape(net, data->schema(), plan.history.staleness > 0);
+    const auto slices = pipeline::slice_costs(*plan.cut, 4);
+    const auto all_of = [&](const pipeline::StepCosts& costs) {
+      const auto programs = pipeline::make_programs(plan, shape, costs, slices, {}, plan.order_of(1, 0));
+      double ms = 0;
+      for (const DeviceProgram& program : programs.devices) ms += core_ms(program);
+      return ms;
+    };
+    pipeline::StepCosts costs = unit_costs(net.layers);
+    const double without = all_of(costs);
+    costs.rest_ms_per_unit = 0.5;
+    const double units = std::accumulate(slices.begin(), slices.end(), 0.0);
+    CHECK(all_of(costs) - without == doctest::Approx(0.5 * units * static_cast<double>(net.layers)));
+    costs.rest_ms_per_unit = 0;
+    costs.optimizer_ms = 2;
+    double numbers = static_cast<double>(shape.encoder_weights + shape.head_weights);
+    for (const Index w : shape.weights) numbers += static_cast<double>(w);
+    // Parts have all weights, stages their own and, where h0 is made again, the encoder's.
+    numbers *= static_cast<double>(t.parts);
+    if (plan.recompute_carried) numbers += static_cast<double>(shape.encoder_weights * (t.stages - 1) * t.parts);
+    CHECK(all_of(costs) - without == doctest::Approx(2 * numbers));
+  }
+}
+
+TEST_CASE("messages and layers are timed on as many threads as there are devices") {
+  const auto costs = pipeline::measure_messages(Codec::kInt8, core::DType::kFloat32, 3, true);
+  CHECK(costs.message_ms > 0);
+  CHECK(costs.number_ms >= 0);
+  const auto data = block_model_dataset({.vertices = 90});
+  const layers::ModelOptions net{.layer = "gcnii", .layers = 5, .hidden = 8};
+  for (const Topology& t : {Topology{2, 1, 4}, Topology{1, 2, 1}}) {
+    const TrainOptions o = options_of(t);
+    const pipeline::Plan plan = pipeline::make_plan(net, data->schema(), *data->graph(), o);
+    const auto slices = pipeline::slice_costs(*plan.cut, 4);
+    const auto found = pipeline::calibrate(net, *data, o, plan, slices, 2).costs;
+    for (const auto kind : {pipeline::Step::Kind::kForward, pipeline::Step::Kind::kBackward}) {
+      const auto& ms = found.ms_per_unit[static_cast<std::size_t>(kind)];
+      REQUIRE(ms.size() == 5);
+      CHECK(std::all_of(ms.begin(), ms.end(), [](double x) { return x > 0; }));
+    }
+    CHECK(found.optimizer_ms > 0);
+    CHECK(found.rest_ms_per_unit >= 0);
+  }
 }
 
 TEST_CASE("what a net asks its sources for") {
@@ -295,7 +376,7 @@ TEST_CASE("the best is the fastest, and of equals the one that sends least") {
   CHECK(&pipeline::best_of(all) == &all[1]);
   all[1].messages = 6;
   CHECK(&pipeline::best_of(all) == all.data());
-  all[0].epoch_ms = 11.1;
+  all[0].epoch_ms = 10.6;
   CHECK(&pipeline::best_of(all) == &all[1]);
   CHECK_THROWS_AS(pipeline::best_of({}), Error);
 }
