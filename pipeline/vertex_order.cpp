@@ -24,9 +24,8 @@ constexpr std::size_t kSmallTableBytes = 16 * kCacheBytes;
 // Epochs within which an order must pay.
 constexpr Index kPayingEpochs = 5;
 // What ordering and renumbering take, in what a sum over neighbours gains if all its reads become ones of rows that
-// were read shortly before. On a block model of 170 000 vertices and 2.4 million edges, rows of 512 bytes, two threads:
-// 470 ms to order and renumber, and the like again to read features and make matrices in another order, against 60 ms
-// (18 ms for 31 % of the reads).
+// were read shortly before. On a block model of 170 000 vertices and 2.4 million edges, rows of 512 bytes, two threads,
+// 450 to 800 ms (variants of the order) against 60 ms (18 ms for 31 % of the reads).
 constexpr double kOrderingSums = 12;
 
 Index rows_in_cache(std::size_t row_bytes) {
