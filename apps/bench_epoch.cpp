@@ -9,6 +9,8 @@
 #include "laminar/apps/machine_limits.hpp"
 #include "laminar/apps/progress.hpp"
 #include "laminar/apps/work_limits.hpp"
+#include "laminar/pipeline/plan.hpp"
+#include "laminar/pipeline/stopwatch.hpp"
 #include "laminar/pipeline/trainer.hpp"
 
 namespace laminar::apps {
@@ -87,15 +89,19 @@ pipeline::TrainOptions training_of(const EpochBenchOptions& o) {
   training.seed = o.seed;
   training.threads = o.threads;
   training.stop_after = o.warmup + o.epochs;
-  training.epochs = training.stop_after + 1;
+  // As many as trainings have, which decides about the order of vertices.
+  training.epochs = std::max(training.stop_after + 1, training.epochs);
   training.eval_every = training.epochs;
+  training.distribution.order = o.order;
   return training;
 }
 
 }  // namespace
 
 EpochFigures measure_epochs(const EpochBenchOptions& o, const core::Dataset& data) {
+  pipeline::Stopwatch setup;
   pipeline::Trainer trainer(o.model, data, training_of(o));
+  const double setup_ms = setup.lap_ms();
   core::WorkLog log;
   std::vector<TimedEpoch> epochs;
   trainer.observe([&](const pipeline::EpochRecord& record) {
@@ -112,6 +118,9 @@ EpochFigures measure_epochs(const EpochBenchOptions& o, const core::Dataset& dat
   core::Arena arena(o.threads);
   EpochFigures figures;
   figures.threads = arena.threads();
+  figures.setup_ms = setup_ms;
+  figures.order = name_of(trainer.plan().order);
+  figures.order_why = trainer.plan().order_why;
   figures.least_ms = epochs.front().ms;
   figures.largest_ms = epochs.back().ms;
   const TimedEpoch& median = epochs[(epochs.size() - 1) / 2];
@@ -158,7 +167,8 @@ nlohmann::ordered_json epoch_json(const EpochFigures& f) {
   nlohmann::ordered_json j = {
       {"epoch_ms", f.epoch_ms},   {"epoch_ms_least", f.least_ms}, {"epoch_ms_most", f.largest_ms},
       {"limit_ms", f.limit_ms()}, {"ratio", f.ratio()},           {"other_ms", f.other_ms()},
-      {"copy_gbps", f.copy_gbps}, {"threads", f.threads}};
+      {"copy_gbps", f.copy_gbps}, {"threads", f.threads},         {"setup_ms", f.setup_ms},
+      {"order", f.order}};
   j["rows"] = nlohmann::ordered_json::array();
   for (const EpochRow& r : f.rows) {
     j["rows"].push_back({{"kind", std::string(name_of(r.kind))},
@@ -175,8 +185,10 @@ nlohmann::ordered_json epoch_json(const EpochFigures& f) {
 
 std::string epoch_result_line(const EpochFigures& f, const layers::ModelOptions& model) {
   std::string text = fmt::format(
-      "RESULT layer={} layers={} hidden={} threads={} epoch_ms={:.4f} limit_ms={:.4f} ratio={:.4f} other_ms={:.4f}",
-      model.layer, model.layers, model.hidden, f.threads, f.epoch_ms, f.limit_ms(), f.ratio(), f.other_ms());
+      "RESULT layer={} layers={} hidden={} threads={} order={} setup_ms={:.1f} epoch_ms={:.4f} limit_ms={:.4f} "
+      "ratio={:.4f} other_ms={:.4f}",
+      model.layer, model.layers, model.hidden, f.threads, f.order, f.setup_ms, f.epoch_ms, f.limit_ms(), f.ratio(),
+      f.other_ms());
   const auto totals = totals_of(f);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const auto name = name_of(static_cast<WorkKind>(k));

@@ -8,6 +8,7 @@
 #include "laminar/core/dataset.hpp"
 #include "laminar/core/work_log.hpp"
 #include "laminar/layers/model.hpp"
+#include "laminar/pipeline/vertex_order.hpp"
 
 namespace laminar::apps {
 
@@ -21,6 +22,7 @@ struct EpochBenchOptions {
   std::uint64_t seed = 1;
   /// Empty: the file's first.
   std::string split;
+  pipeline::VertexOrder order = pipeline::VertexOrder::kFile;
 };
 
 /// What all calls of a kernel with one shape do in an epoch.
@@ -46,6 +48,11 @@ struct EpochFigures {
   double largest_ms = 0;
   double copy_gbps = 0;
   int threads = 0;
+  /// From the file in memory to the first epoch: the plan, with the order of the vertices, and the features.
+  double setup_ms = 0;
+  /// How the vertices stood, and why.
+  std::string order;
+  std::string order_why;
 
   double kernels_ms() const;
   /// What no kernel accounts for: the tape, allocation, clearing gradients.

@@ -95,6 +95,13 @@ void add_modes(CommandLine& line, DistributionOptions& d, DistributionRequest& r
     return std::string(d.stage_cut.measured ? "measured" : d.stage_cut.even ? "even" : "auto");
   };
   add(std::move(cut));
+  if (training) {
+    add(option(
+        "order", d.order, "NAME",
+        "how vertices stand in memory where there is one chunk: file, rcm (reverse Cuthill-McKee), community, or "
+        "auto (community where that should pay within five epochs); results differ by rounding only",
+        pipeline::vertex_order_from_name));
+  }
 }
 
 void add_link(CommandLine& line, DistributionOptions& d) {

@@ -143,6 +143,8 @@ int run_epoch(int argc, const char* const* argv) {
   line.group("Graph");
   line.add(apps::option("graph", graph, "FILE", "the graph file"));
   line.add(apps::option("split", o.split, "NAME", "whose training vertices count (default: the file's first)"));
+  line.add(apps::option("order", o.order, "NAME", "how vertices stand in memory: auto, file, rcm or community",
+                        laminar::pipeline::vertex_order_from_name));
   apps::add_model_options(line, o.model, layer_values);
   line.group("Measurement");
   line.add(apps::option("epochs", o.epochs, "N", "epochs that are timed; the table is of the one of median time"));
@@ -172,11 +174,12 @@ int run_epoch(int argc, const char* const* argv) {
   const apps::EpochFigures figures = apps::measure_epochs(o, data);
   fmt::print(
       "{}: {} vertices, {} edges; {}, {} layers of width {}, {} threads\n"
+      "order: {}; ready to train after {} ms\n"
       "{} epochs of {} ms ({} to {}); copying at {:.1f} GB/s\n\n{}",
       schema.name, apps::count_text(schema.num_vertices), apps::count_text(schema.num_edges), o.model.layer,
-      o.model.layers, o.model.hidden, figures.threads, o.epochs, apps::ms_text(figures.epoch_ms),
-      apps::ms_text(figures.least_ms), apps::ms_text(figures.largest_ms), figures.copy_gbps,
-      apps::epoch_table(figures));
+      o.model.layers, o.model.hidden, figures.threads, figures.order_why, apps::ms_text(figures.setup_ms), o.epochs,
+      apps::ms_text(figures.epoch_ms), apps::ms_text(figures.least_ms), apps::ms_text(figures.largest_ms),
+      figures.copy_gbps, apps::epoch_table(figures));
   nlohmann::ordered_json j = apps::epoch_json(figures);
   j["graph"] = schema.name;
   j["layer"] = o.model.layer;

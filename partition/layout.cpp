@@ -7,8 +7,22 @@
 #include <fmt/format.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/parallel.hpp"
 
 namespace laminar::partition {
+namespace {
+
+/// Whether each of 0, 1, ... is there once; of none, no.
+bool is_permutation(std::span<const Index> rank) {
+  std::vector<bool> seen(rank.size(), false);
+  for (const Index r : rank) {
+    if (r < 0 || r >= static_cast<Index>(rank.size()) || seen[r]) return false;
+    seen[r] = true;
+  }
+  return !rank.empty();
+}
+
+}  // namespace
 
 Layout::Layout(Index num_vertices) : offsets_{0, num_vertices} {
   old_of_.resize(static_cast<std::size_t>(num_vertices));
@@ -28,12 +42,16 @@ Layout::Layout(const Partition& parts, const Partition& chunks, std::span<const 
   offsets_.assign(static_cast<std::size_t>(num_parts_ * num_chunks_) + 1, 0);
   for (Index v = 0; v < n; ++v) ++offsets_[slice(v) + 1];
   std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
+  std::vector<VertexId> by_rank(static_cast<std::size_t>(n));
+  std::iota(by_rank.begin(), by_rank.end(), VertexId{0});
+  if (is_permutation(rank)) {
+    for (Index v = 0; v < n; ++v) by_rank[rank[v]] = static_cast<VertexId>(v);
+  } else if (!rank.empty()) {
+    std::stable_sort(by_rank.begin(), by_rank.end(), [&](VertexId a, VertexId b) { return rank[a] < rank[b]; });
+  }
   old_of_.resize(static_cast<std::size_t>(n));
-  std::iota(old_of_.begin(), old_of_.end(), VertexId{0});
-  std::stable_sort(old_of_.begin(), old_of_.end(), [&](VertexId a, VertexId b) {
-    if (slice(a) != slice(b)) return slice(a) < slice(b);
-    return !rank.empty() && rank[a] < rank[b];
-  });
+  std::vector<Index> next(offsets_.begin(), offsets_.end() - 1);
+  for (const VertexId v : by_rank) old_of_[next[slice(v)]++] = v;
   is_identity_ = num_parts_ == 1 && num_chunks_ == 1 && std::is_sorted(old_of_.begin(), old_of_.end());
   new_of_.resize(static_cast<std::size_t>(n));
   for (Index v = 0; v < n; ++v) new_of_[old_of_[v]] = static_cast<VertexId>(v);
@@ -55,14 +73,16 @@ core::Graph Layout::renumber(const core::Graph& graph) const {
   std::vector<double> weights(graph.weighted() ? sources.size() : 0);
   const auto marks = graph.in_reversed();
   std::vector<std::uint8_t> reversed(marks.size());
-  for (Index v = 0; v < n; ++v) {
-    EdgeId at = offsets[v];
-    for (EdgeId e = graph.in_offsets()[old_of_[v]]; e < graph.in_offsets()[old_of_[v] + 1]; ++e, ++at) {
-      sources[at] = new_of_[graph.in_sources()[e]];
-      if (graph.weighted()) weights[at] = graph.in_weights()[e];
-      if (!marks.empty()) reversed[at] = marks[e];
+  core::parallel_for_rows(offsets, 0, n, [&](Index begin, Index end) {
+    for (Index v = begin; v < end; ++v) {
+      EdgeId at = offsets[v];
+      for (EdgeId e = graph.in_offsets()[old_of_[v]]; e < graph.in_offsets()[old_of_[v] + 1]; ++e, ++at) {
+        sources[at] = new_of_[graph.in_sources()[e]];
+        if (graph.weighted()) weights[at] = graph.in_weights()[e];
+        if (!marks.empty()) reversed[at] = marks[e];
+      }
     }
-  }
+  });
   return core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), graph.directed(),
                                   std::move(reversed))
       .with_edge_features(graph.edge_features());

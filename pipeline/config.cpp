@@ -85,6 +85,7 @@ std::string to_json(const layers::ModelOptions& m, const TrainOptions& t) {
                              {"stage_cut", d.stage_cut.at},
                              {"partition", d.partition},
                              {"overlap", d.overlap},
+                             {"order", name_of(d.order)},
                              {"compress_stage", name_of(d.compression.stage)},
                              {"compress_halo", name_of(d.compression.halo)},
                              {"compress_weights", name_of(d.compression.weights)}};
@@ -200,6 +201,9 @@ void from_json(const std::string& text, layers::ModelOptions& m, TrainOptions& t
     newer("halo_smoothing", d.halo.row_smoothing);
     newer("halo_gradient_smoothing", d.halo.gradient_smoothing);
     newer("boundary_rate", d.halo.rate);
+    if (distribution.contains("order")) {
+      d.order = vertex_order_from_name(distribution.at("order").get<std::string>());
+    }
     distribution.at("stage_cut_even").get_to(d.stage_cut.even);
     distribution.at("stage_cut").get_to(d.stage_cut.at);
     distribution.at("partition").get_to(d.partition);

@@ -205,7 +205,18 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
                            schema.num_features < schema.num_vertices * model.num_carried();
 
   const Index n = graph.num_vertices();
-  if (t.devices() == 1 && t.chunks == 1) {
+  std::vector<Index> rank;
+  if (t.chunks == 1) {
+    VertexOrderDecision decision =
+        decide_vertex_order(d.order, graph,
+                            {static_cast<std::size_t>(model_options.hidden) * core::size_of(model_options.precision),
+                             model.num_layers(), options.epochs});
+    plan.order = decision.order;
+    plan.order_why = std::move(decision.why);
+    if (d.order == VertexOrder::kAuto) plan.remarks.push_back("--order auto: " + plan.order_why);
+    rank = std::move(decision.rank);
+  }
+  if (t.devices() == 1 && t.chunks == 1 && rank.empty()) {
     plan.cut = std::make_shared<CutGraph>(partition::Layout(n), graph);
   } else {
     const Partition parts = cut_parts(graph, options, plan.remarks);
@@ -214,7 +225,6 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
     const Partition chunks = overlaps
                                  ? boundary_and_interior(graph, parts)
                                  : cut_chunks(graph, parts, options, row_cost(model_options, schema), plan.remarks);
-    std::vector<Index> rank;
     if (t.chunks > 1) {
       const std::vector<core::VertexId> order = partition::locality_order(graph, chunks);
       rank.resize(order.size());

@@ -28,6 +28,9 @@ struct Plan {
   HistoryOptions history;
   HaloOptions halo;
   bool recompute_carried = false;
+  /// With one chunk, and why: "file, as asked".
+  VertexOrder order = VertexOrder::kFile;
+  std::string order_why;
   /// What the user should know, e.g. of a partition.
   std::vector<std::string> remarks;
 

@@ -195,6 +195,8 @@ PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, c
   training.distribution.history.staleness = 0;
   training.distribution.halo = {};
   training.distribution.overlap = false;
+  // A single pass pays for no other.
+  training.distribution.order = VertexOrder::kFile;
   training.distribution.schedule = ScheduleKind::kAllForwardAllBackward;
   validate(training);
   core::Arena arena(threads_of(options.threads, rank));

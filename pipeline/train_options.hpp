@@ -18,6 +18,7 @@
 #include "laminar/pipeline/pair_options.hpp"
 #include "laminar/pipeline/schedule.hpp"
 #include "laminar/pipeline/topology.hpp"
+#include "laminar/pipeline/vertex_order.hpp"
 
 namespace laminar::pipeline {
 
@@ -64,6 +65,8 @@ struct DistributionOptions {
   /// Instead of a strategy: the part, and the chunk, of each vertex in the file's order.
   std::shared_ptr<const std::vector<std::int32_t>> part_of = {};
   std::shared_ptr<const std::vector<std::int32_t>> chunk_of = {};
+  /// With one chunk. In a checkpoint what kAuto came to, so that a training goes on as it began.
+  VertexOrder order = VertexOrder::kFile;
   CompressionOptions compression = {};
   /// Every so many epochs the gradient is compared with the exact one, which costs an exact pass; 0 = never.
   Index fidelity_every = 0;

@@ -176,6 +176,7 @@ struct Trainer::Impl {
     const bool measures = cut.measured && static_cast<Index>(cut.at.size()) + 1 != distribution.topology.stages;
     if (measures) cut.at.clear();
     arena.execute([&] { input.plan = make_plan(model, data.schema(), graph, input.options); });
+    if (distribution.topology.chunks == 1) distribution.order = input.plan.order;
     const Index num_devices = input.plan.num_devices();
     if (rank != nullptr) {
       if (rank->size() != num_devices) {

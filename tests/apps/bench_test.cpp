@@ -125,6 +125,22 @@ TEST_CASE("laminar-bench epoch accounts for an epoch of GCN, with amounts done b
   CHECK(std::stod(result.at("attention_ms")) == 0);
   CHECK(f.out.find("sums over edges") != std::string::npos);
   CHECK(f.out.find("\nother ") != std::string::npos);
+  CHECK(result.at("order") == "file");
+  CHECK(std::stod(result.at("setup_ms")) > 0);
+}
+
+TEST_CASE("laminar-bench epoch measures other orders of the vertices") {
+  const Workspace w;
+  for (const char* order : {"rcm", "community", "auto"}) {
+    const Finished f =
+        bench(w, {"epoch", w.graph(), "--hidden", "8", "--epochs", "1", "--warmup", "1", "--order", order});
+    CAPTURE(f.err);
+    REQUIRE(f.code == 0);
+    // Small graphs stay as they are.
+    const std::string expected = order == std::string("auto") ? "file" : order;
+    CHECK(f.result().at("order") == expected);
+    CHECK(f.out.find("\norder: " + expected + ", as") != std::string::npos);
+  }
 }
 
 TEST_CASE("laminar-bench load times every part of a graph file") {

@@ -49,6 +49,7 @@ TEST_CASE("wrong options are usage errors") {
       {{"--threads", "-1"}, "--threads is -1"},
       {{"--threads", "100000"}, "--threads is 100000"},
       {{"--recompute", "maybe"}, "use auto, never or always"},
+      {{"--order", "hilbert"}, "community"},
       {{"--runs", "0"}, "--runs is 0"},
       {{"--split", "none"}, "random, swapped"},
       {{"--split", "all", "--runs", "2"}, "--runs"},

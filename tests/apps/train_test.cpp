@@ -151,6 +151,24 @@ TEST_CASE("results do not depend on whether activations are kept") {
   CHECK(activations("always") < 0.7 * activations("never"));
 }
 
+TEST_CASE("a training in another order of its vertices gives what it gives in the file's, but for rounding") {
+  const Workspace w;
+  const auto expected = w.train({"-q"}).result();
+  for (const char* order : {"rcm", "community", "auto"}) {
+    CAPTURE(order);
+    const Finished f = w.train({"--order", order, "-v", "--json", w.path("r.json"), "--dump-config", w.path("c.cfg"),
+                                "--checkpoint", w.path("c.h5"), "--stop-after", "3"});
+    CHECK(f.code == 0);
+    CHECK(f.err.find(std::string("order = ") + order) != std::string::npos);
+    CHECK(read_text(w.path("c.cfg")).find(std::string("order = ") + order) != std::string::npos);
+    const bool says_why = read_text(w.path("r.json")).find("--order auto: file, as") != std::string::npos;
+    CHECK(says_why == (order == std::string("auto")));
+    const auto rest = w.train({"--checkpoint", w.path("c.h5"), "--resume", "-q"}).result();
+    CHECK(std::stod(rest.at("loss")) == doctest::Approx(std::stod(expected.at("loss"))).epsilon(1e-4));
+    std::filesystem::remove(w.path("c.h5"));
+  }
+}
+
 TEST_CASE("several runs give means") {
   const Workspace w;
   const Finished all = w.train({"--runs", "3", "--seed", "5"});
