@@ -69,17 +69,32 @@ Index count_entries(const Graph& graph, const AdjacencySpec& spec, Index v) {
   return count;
 }
 
-/// D_v of Normalization.
+/// D_v of Normalization, of a vertex whose row may not be there.
 double degree(const Graph& graph, const AdjacencySpec& spec, Index v) {
-  double d = spec.self_loops && !has_self_loop(graph, v) ? 1 : 0;
-  if (spec.weights && graph.weighted()) {
+  const RowSums* sums = graph.row_sums().get();
+  const bool reversed = spec.direction == Direction::kReversed;
+  const bool weighted = spec.weights && graph.weighted();
+  double d = 0;
+  if (sums != nullptr) {
+    d = weighted ? (reversed ? sums->reversed_weights : sums->weights)[v]
+                 : static_cast<double>((reversed ? sums->reversed_edges : sums->edges)[v]);
+  } else if (weighted) {
     for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
       if (is_wanted(graph, spec, e)) d += graph.in_weights()[e];
     }
   } else {
-    d += static_cast<double>(count_entries(graph, spec, v));
+    d = static_cast<double>(count_entries(graph, spec, v));
   }
-  return d;
+  // Added last, so that the sum of the weights is the one of RowSums.
+  const bool has_loop = sums != nullptr ? sums->self_loops[v] != 0 : has_self_loop(graph, v);
+  return spec.self_loops && !has_loop ? d + 1 : d;
+}
+
+/// In-edges in the whole graph, reversed ones too, of a vertex whose row may not be there.
+Index whole_in_degree(const Graph& graph, Index v) {
+  const RowSums* sums = graph.row_sums().get();
+  if (sums == nullptr) return graph.in_degree(static_cast<VertexId>(v));
+  return sums->edges[v] + (sums->reversed_edges.empty() ? 0 : sums->reversed_edges[v]);
 }
 
 /// The normalised value of an entry; `scale` holds 1/sqrt(D) or 1/D a vertex.
@@ -269,7 +284,7 @@ double Block::mean_log_degree() const {
   // By degree, ascending, so that the sum does not depend on how vertices are numbered.
   const Graph& graph = data_->graph;
   std::map<Index, Index> vertices_of;
-  for (Index v = 0; v < graph.num_vertices(); ++v) ++vertices_of[graph.in_degree(static_cast<VertexId>(v))];
+  for (Index v = 0; v < graph.num_vertices(); ++v) ++vertices_of[whole_in_degree(graph, v)];
   double sum = 0;
   for (const auto& [d, count] : vertices_of) sum += static_cast<double>(count) * std::log(static_cast<double>(d) + 1);
   const double mean = sum / static_cast<double>(std::max<Index>(graph.num_vertices(), 1));

@@ -16,4 +16,15 @@ std::string_view name_of(Task task) {
   return "none";
 }
 
+void Dataset::visit_rows(const WantedRows& wanted, const std::function<void(const GraphRows&)>& visit) const {
+  const auto whole = graph();
+  GraphRows rows;
+  rows.end = whole->num_vertices();
+  rows.offsets = whole->in_offsets();
+  rows.sources = whole->in_sources();
+  if (wanted.weights) rows.weights = whole->in_weights();
+  if (wanted.edge_features) rows.edge_features = edge_features();
+  visit(rows);
+}
+
 }  // namespace laminar::core

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -79,6 +80,28 @@ class RowSource {
   virtual SparseMatrix read_sparse(Index begin, Index end) const = 0;
 };
 
+/// Some consecutive rows of a graph, for work that must not hold all of them.
+struct GraphRows {
+  /// Rows [begin, end).
+  Index begin = 0;
+  Index end = 0;
+  /// [N + 1] Of the whole graph, as Graph::in_offsets().
+  std::span<const EdgeId> offsets;
+  /// In-edges offsets[begin] to offsets[end], as they stand in the graph; weights empty if unweighted or not asked for.
+  std::span<const VertexId> sources;
+  std::span<const double> weights;
+  /// [edges, Fe] float32; empty if there are none or they are not asked for.
+  Tensor edge_features;
+
+  EdgeId num_edges() const { return static_cast<EdgeId>(sources.size()); }
+};
+
+/// What GraphRows hold beside sources.
+struct WantedRows {
+  bool weights = false;
+  bool edge_features = false;
+};
+
 /// A graph with what is known of its vertices. Implementations read lazily where they can; const members may be called
 /// from one thread at a time.
 class Dataset {
@@ -86,6 +109,11 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual const DatasetSchema& schema() const = 0;
   virtual std::shared_ptr<const Graph> graph() const = 0;
+  /// Calls `visit` with all rows of graph(), ascending, some at a time, each time valid until the next; holds O(N)
+  /// numbers and some rows beside, if the implementation can, and all of graph() otherwise. Throws Error as graph().
+  virtual void visit_rows(const WantedRows& wanted, const std::function<void(const GraphRows&)>& visit) const;
+  /// That of graph(), which need not be held for it.
+  virtual std::uint64_t graph_fingerprint() const { return graph()->fingerprint(); }
   /// Throws Error if there are no features.
   virtual const RowSource& features() const = 0;
   /// Attributes of the edges [E, Fe] float32 in the order of graph()->in_sources(), or empty.

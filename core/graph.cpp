@@ -1,9 +1,11 @@
 #include "laminar/core/graph.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -21,8 +23,32 @@ struct Graph::Arrays {
   std::vector<VertexId> in_sources;
   std::vector<double> in_weights;
   std::vector<std::uint8_t> in_reversed;
-  CsrTranspose out;
   bool directed = false;
+
+  /// Half of a graph's memory, which most of what is done with graphs never asks for.
+  const CsrTranspose& out() const {
+    if (const CsrTranspose* made = out_made.load(std::memory_order_acquire)) return *made;
+    // Made without the lock, as the loops inside run other tasks while they wait; of two made at once the first is
+    // kept.
+    auto made = std::make_unique<const CsrTranspose>(
+        transpose_csr(static_cast<Index>(in_offsets.size()) - 1, in_offsets, in_sources));
+    const std::lock_guard lock(mutex);
+    if (out_kept == nullptr) {
+      out_kept = std::move(made);
+      out_made.store(out_kept.get(), std::memory_order_release);
+    }
+    return *out_kept;
+  }
+  std::size_t out_bytes() const {
+    const CsrTranspose* made = out_made.load(std::memory_order_acquire);
+    if (made == nullptr) return 0;
+    return made->offsets.size() * sizeof(EdgeId) + made->rows.size() * (sizeof(VertexId) + sizeof(EdgeId));
+  }
+
+ private:
+  mutable std::mutex mutex;
+  mutable std::unique_ptr<const CsrTranspose> out_kept;
+  mutable std::atomic<const CsrTranspose*> out_made = nullptr;
 };
 
 namespace {
@@ -87,7 +113,6 @@ Graph Graph::from_in_csr(Index num_vertices, std::vector<EdgeId> offsets, std::v
   }
   sort_rows(offsets, sources, weights, reversed);
   auto arrays = std::make_shared<Arrays>();
-  arrays->out = transpose_csr(num_vertices, offsets, sources);
   arrays->in_offsets = std::move(offsets);
   arrays->in_sources = std::move(sources);
   arrays->in_weights = std::move(weights);
@@ -131,9 +156,9 @@ std::span<const EdgeId> Graph::in_offsets() const { return arrays_->in_offsets; 
 std::span<const VertexId> Graph::in_sources() const { return arrays_->in_sources; }
 std::span<const double> Graph::in_weights() const { return arrays_->in_weights; }
 std::span<const std::uint8_t> Graph::in_reversed() const { return arrays_->in_reversed; }
-std::span<const EdgeId> Graph::out_offsets() const { return arrays_->out.offsets; }
-std::span<const VertexId> Graph::out_targets() const { return arrays_->out.rows; }
-std::span<const EdgeId> Graph::out_edges() const { return arrays_->out.positions; }
+std::span<const EdgeId> Graph::out_offsets() const { return arrays_->out().offsets; }
+std::span<const VertexId> Graph::out_targets() const { return arrays_->out().rows; }
+std::span<const EdgeId> Graph::out_edges() const { return arrays_->out().positions; }
 
 Graph Graph::with_reversed_edges() const {
   if (!in_reversed().empty()) throw Error("[graph] the edges have been reversed already");
@@ -170,6 +195,47 @@ Graph Graph::with_edge_features(std::shared_ptr<const EdgeFeatures> features) co
   Graph graph(*this);
   graph.edge_features_ = std::move(features);
   return graph;
+}
+
+Graph Graph::with_row_sums(std::shared_ptr<const RowSums> sums) const {
+  Graph graph(*this);
+  graph.row_sums_ = std::move(sums);
+  return graph;
+}
+
+std::size_t RowSums::bytes() const {
+  return (edges.size() + reversed_edges.size()) * sizeof(EdgeId) +
+         (weights.size() + reversed_weights.size()) * sizeof(double) + self_loops.size();
+}
+
+std::size_t Graph::bytes() const {
+  const Arrays& a = *arrays_;
+  return a.in_offsets.size() * sizeof(EdgeId) + a.in_sources.size() * sizeof(VertexId) +
+         a.in_weights.size() * sizeof(double) + a.in_reversed.size() + a.out_bytes() +
+         (row_sums_ == nullptr ? 0 : row_sums_->bytes());
+}
+
+RowSums row_sums_of(const Graph& graph) {
+  const auto n = static_cast<std::size_t>(graph.num_vertices());
+  const bool weighted = graph.weighted();
+  const auto marks = graph.in_reversed();
+  RowSums sums;
+  sums.edges.resize(n);
+  sums.self_loops.resize(n);
+  if (weighted) sums.weights.resize(n);
+  if (!marks.empty()) sums.reversed_edges.resize(n);
+  if (!marks.empty() && weighted) sums.reversed_weights.resize(n);
+  parallel_for_rows(graph.in_offsets(), 0, graph.num_vertices(), [&](Index begin, Index end) {
+    for (Index v = begin; v < end; ++v) {
+      for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
+        const bool reversed = !marks.empty() && marks[e] != 0;
+        ++(reversed ? sums.reversed_edges : sums.edges)[v];
+        if (weighted) (reversed ? sums.reversed_weights : sums.weights)[v] += graph.in_weights()[e];
+        if (graph.in_sources()[e] == v) sums.self_loops[v] = 1;
+      }
+    }
+  });
+  return sums;
 }
 
 std::uint64_t Graph::fingerprint() const {

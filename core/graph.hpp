@@ -17,9 +17,24 @@ struct EdgeFeatures {
   Tensor values;
 };
 
+/// Of every vertex, what must be known of its in-edges where the row itself may not be there (see read_part()), or
+/// stands in another order than in the file.
+struct RowSums {
+  /// [N] In-edges, and the sum of their weights in the file's order; the latter empty if the graph is unweighted.
+  std::vector<EdgeId> edges;
+  std::vector<double> weights;
+  /// [N] 1: an in-edge from the vertex itself.
+  std::vector<std::uint8_t> self_loops;
+  /// [N] The same of edges that with_reversed_edges() made; empty without.
+  std::vector<EdgeId> reversed_edges;
+  std::vector<double> reversed_weights;
+
+  std::size_t bytes() const;
+};
+
 /// An immutable directed graph in compressed sparse rows over *in*-edges (row = destination) with its transpose.
 /// Undirected graphs hold both directions of every edge. Within a row, edges stand in ascending order of the neighbour.
-/// Copying shares the arrays. Thread-safe.
+/// The transpose is made when it is first asked for. Copying shares the arrays. Thread-safe.
 class Graph {
  public:
   /// From in-edges in CSR form: `offsets` [num_vertices + 1], `sources` [E], `weights` [E] or empty (all 1).
@@ -64,17 +79,29 @@ class Graph {
   /// Null if it has none.
   const std::shared_ptr<const EdgeFeatures>& edge_features() const { return edge_features_; }
 
+  /// The same graph with what is known of all its rows, those that are not there too. Null: all rows are there, and
+  /// what they tell stands in them.
+  Graph with_row_sums(std::shared_ptr<const RowSums> sums) const;
+  const std::shared_ptr<const RowSums>& row_sums() const { return row_sums_; }
+
   Index in_degree(VertexId v) const { return in_offsets()[v + 1] - in_offsets()[v]; }
   Index out_degree(VertexId v) const { return out_offsets()[v + 1] - out_offsets()[v]; }
 
   /// A 64-bit hash of the vertex count, the edges and the weights: equal graphs have equal fingerprints.
   std::uint64_t fingerprint() const;
 
+  /// What the arrays take now, with the transpose if it has been made, without edge features.
+  std::size_t bytes() const;
+
  private:
   struct Arrays;
   explicit Graph(std::shared_ptr<const Arrays> arrays);
   std::shared_ptr<const Arrays> arrays_;
   std::shared_ptr<const EdgeFeatures> edge_features_;
+  std::shared_ptr<const RowSums> row_sums_;
 };
+
+/// The sums of a graph all of whose rows are there. O(N + E).
+RowSums row_sums_of(const Graph& graph);
 
 }  // namespace laminar::core

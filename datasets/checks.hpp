@@ -17,6 +17,20 @@ inline constexpr core::Index kMaxSparseColumns = core::Index{1} << 24;
 
 using Complaint = std::optional<std::string>;
 
+/// Whether a list of edges, in whatever order, has both directions of every edge as often as each other: two sums of
+/// hashes that are equal then, and otherwise only by chance (1 in 2^64). Needs no memory, where a transpose is as large
+/// as the graph.
+class SymmetrySums {
+ public:
+  void add(core::VertexId source, core::VertexId target);
+  void add(const SymmetrySums& other);
+  bool equal() const { return forward_ == backward_; }
+
+ private:
+  std::uint64_t forward_ = 0;
+  std::uint64_t backward_ = 0;
+};
+
 /// Both directions of every edge, unless the graph is directed.
 Complaint check_symmetric(const core::Graph& graph);
 Complaint check_finite(std::span<const float> values);

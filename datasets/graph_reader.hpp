@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +68,9 @@ class GraphFile final : public core::Dataset {
 
   const core::DatasetSchema& schema() const override { return schema_; }
   std::shared_ptr<const core::Graph> graph() const override;
+  void visit_rows(const core::WantedRows& wanted,
+                  const std::function<void(const core::GraphRows&)>& visit) const override;
+  std::uint64_t graph_fingerprint() const override;
   const core::RowSource& features() const override;
   const core::Labels& labels() const override;
   core::Split split(std::string_view name) const override;
@@ -97,6 +102,7 @@ class GraphFile final : public core::Dataset {
   std::vector<std::string> partition_names_;
   std::optional<FileRows> features_;
   mutable std::weak_ptr<const core::Graph> graph_;
+  mutable std::optional<std::uint64_t> fingerprint_;
   mutable std::optional<core::Labels> labels_;
 };
 

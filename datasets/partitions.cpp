@@ -59,7 +59,7 @@ bool has_hdf5_signature(const std::filesystem::path& path) {
   return std::string_view(start, sizeof start) == kSignature;
 }
 
-SavedPartition read_hdf5(const std::filesystem::path& path, const core::Graph& graph) {
+SavedPartition read_hdf5(const std::filesystem::path& path, const GraphIdentity& graph) {
   const Hdf5Reader file(path);
   const std::string format = file.has_attribute("/", "format") ? file.string_attribute("/", "format") : std::string();
   if (format == "laminar-graph") {
@@ -72,9 +72,8 @@ SavedPartition read_hdf5(const std::filesystem::path& path, const core::Graph& g
     file.fail("/", fmt::format("the attribute 'version' is {}, expected 1; a newer Laminar may read it", version));
   }
   const auto info = file.array_info(kAssignment);
-  if (info.kind != ElementKind::kInteger || info.shape != std::vector<Index>{graph.num_vertices()}) {
-    file.fail(kAssignment,
-              fmt::format("is {}, expected int32 [{}], a number a vertex", info.text, graph.num_vertices()));
+  if (info.kind != ElementKind::kInteger || info.shape != std::vector<Index>{graph.num_vertices}) {
+    file.fail(kAssignment, fmt::format("is {}, expected int32 [{}], a number a vertex", info.text, graph.num_vertices));
   }
   SavedPartition partition;
   partition.name = path.stem().string();
@@ -85,20 +84,20 @@ SavedPartition read_hdf5(const std::filesystem::path& path, const core::Graph& g
   }
   partition.seed = static_cast<std::uint64_t>(file.integer_attribute(kAssignment, "seed"));
   partition.graph_fingerprint = static_cast<std::uint64_t>(file.integer_attribute(kAssignment, "graph_fingerprint"));
-  if (const auto expected = graph.fingerprint(); partition.graph_fingerprint != expected) {
+  if (const auto expected = graph.fingerprint; partition.graph_fingerprint != expected) {
     fail_as_other_graph(path.string(), partition.graph_fingerprint, expected);
   }
-  partition.assignment = read_integers(file, kAssignment, 0, graph.num_vertices(), 0, partition.parts);
+  partition.assignment = read_integers(file, kAssignment, 0, graph.num_vertices, 0, partition.parts);
   return partition;
 }
 
-SavedPartition read_text(const std::filesystem::path& path, const core::Graph& graph) {
+SavedPartition read_text(const std::filesystem::path& path, const GraphIdentity& graph) {
   LineReader file(path);
   SavedPartition partition;
   partition.name = path.stem().string();
   partition.strategy = "file";
-  partition.graph_fingerprint = graph.fingerprint();
-  const Index n = graph.num_vertices();
+  partition.graph_fingerprint = graph.fingerprint;
+  const Index n = graph.num_vertices;
   while (file.next()) {
     std::string_view rest = file.line();
     const std::string_view word = take_word(rest);
@@ -141,7 +140,7 @@ void save_partition(const std::filesystem::path& path, const SavedPartition& par
       throw Error(fmt::format("{}: {} entries for a graph of {} vertices", where, partition.assignment.size(),
                               file.schema().num_vertices));
     }
-    if (const auto expected = file.graph()->fingerprint(); partition.graph_fingerprint != expected) {
+    if (const auto expected = file.graph_fingerprint(); partition.graph_fingerprint != expected) {
       fail_as_other_graph(where, partition.graph_fingerprint, expected);
     }
   }
@@ -152,10 +151,10 @@ void save_partition(const std::filesystem::path& path, const SavedPartition& par
   file.commit();
 }
 
-SavedPartition load_partition(const std::filesystem::path& path, const std::string& name, const core::Graph& graph) {
+SavedPartition load_partition(const std::filesystem::path& path, const std::string& name, const GraphIdentity& graph) {
   const GraphFile file(path);
   SavedPartition partition = file.partition(name);
-  if (const auto expected = graph.fingerprint(); partition.graph_fingerprint != expected) {
+  if (const auto expected = graph.fingerprint; partition.graph_fingerprint != expected) {
     fail_as_other_graph(fmt::format("{}: /partitions/{}", path.string(), name), partition.graph_fingerprint, expected);
   }
   return partition;
@@ -177,7 +176,7 @@ void write_partition_file(const std::filesystem::path& path, const SavedPartitio
   core::write_file(path, text);
 }
 
-SavedPartition read_partition_file(const std::filesystem::path& path, const core::Graph& graph) {
+SavedPartition read_partition_file(const std::filesystem::path& path, const GraphIdentity& graph) {
   return has_hdf5_signature(path) ? read_hdf5(path, graph) : read_text(path, graph);
 }
 

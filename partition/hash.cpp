@@ -30,7 +30,8 @@ Partition hash_partition(const core::Graph& graph, const PartitionOptions& optio
 LAMINAR_PARTITIONER(hash, &hash_partition,
                     {.name = "hash",
                      .summary = "each vertex by a hash of its id, balanced in expectation only",
-                     .capacity = true})
+                     .capacity = true,
+                     .reads_edges = false})
 
 }  // namespace
 }  // namespace laminar::partition

@@ -1,7 +1,9 @@
 #include "laminar/partition/layout.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,6 +22,44 @@ bool is_permutation(std::span<const Index> rank) {
     seen[r] = true;
   }
   return !rank.empty();
+}
+
+/// A graph whose vertex v stands at place place_of[v] hereafter, from_of being the inverse.
+core::Graph moved(const core::Graph& graph, const std::vector<VertexId>& from_of,
+                  const std::vector<VertexId>& place_of) {
+  const Index n = graph.num_vertices();
+  std::vector<EdgeId> offsets(static_cast<std::size_t>(n) + 1, 0);
+  for (Index v = 0; v < n; ++v) offsets[v + 1] = offsets[v] + graph.in_degree(from_of[v]);
+  std::vector<VertexId> sources(static_cast<std::size_t>(graph.num_edges()));
+  std::vector<double> weights(graph.weighted() ? sources.size() : 0);
+  const auto marks = graph.in_reversed();
+  std::vector<std::uint8_t> reversed(marks.size());
+  core::parallel_for_rows(offsets, 0, n, [&](Index begin, Index end) {
+    for (Index v = begin; v < end; ++v) {
+      EdgeId at = offsets[v];
+      for (EdgeId e = graph.in_offsets()[from_of[v]]; e < graph.in_offsets()[from_of[v] + 1]; ++e, ++at) {
+        sources[at] = place_of[graph.in_sources()[e]];
+        if (graph.weighted()) weights[at] = graph.in_weights()[e];
+        if (!marks.empty()) reversed[at] = marks[e];
+      }
+    }
+  });
+  return core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), graph.directed(),
+                                  std::move(reversed))
+      .with_edge_features(graph.edge_features());
+}
+
+std::shared_ptr<const core::RowSums> moved(const core::RowSums& sums, const std::vector<VertexId>& from_of) {
+  const auto in_order = [&](const auto& values) {
+    std::remove_cvref_t<decltype(values)> result;
+    if (values.empty()) return result;
+    result.reserve(from_of.size());
+    for (const VertexId v : from_of) result.push_back(values[v]);
+    return result;
+  };
+  return std::make_shared<const core::RowSums>(core::RowSums{in_order(sums.edges), in_order(sums.weights),
+                                                             in_order(sums.self_loops), in_order(sums.reversed_edges),
+                                                             in_order(sums.reversed_weights)});
 }
 
 }  // namespace
@@ -62,30 +102,27 @@ Index Layout::slice_of(VertexId v) const {
 }
 
 core::Graph Layout::renumber(const core::Graph& graph) const {
-  const Index n = num_vertices();
-  if (graph.num_vertices() != n) {
-    throw Error(fmt::format("[layout] a graph with {} vertices for a layout of {}", graph.num_vertices(), n));
-  }
+  check_size(graph);
   if (is_identity()) return graph;
-  std::vector<EdgeId> offsets(static_cast<std::size_t>(n) + 1, 0);
-  for (Index v = 0; v < n; ++v) offsets[v + 1] = offsets[v] + graph.in_degree(old_of_[v]);
-  std::vector<VertexId> sources(static_cast<std::size_t>(graph.num_edges()));
-  std::vector<double> weights(graph.weighted() ? sources.size() : 0);
-  const auto marks = graph.in_reversed();
-  std::vector<std::uint8_t> reversed(marks.size());
-  core::parallel_for_rows(offsets, 0, n, [&](Index begin, Index end) {
-    for (Index v = begin; v < end; ++v) {
-      EdgeId at = offsets[v];
-      for (EdgeId e = graph.in_offsets()[old_of_[v]]; e < graph.in_offsets()[old_of_[v] + 1]; ++e, ++at) {
-        sources[at] = new_of_[graph.in_sources()[e]];
-        if (graph.weighted()) weights[at] = graph.in_weights()[e];
-        if (!marks.empty()) reversed[at] = marks[e];
-      }
-    }
-  });
-  return core::Graph::from_in_csr(n, std::move(offsets), std::move(sources), std::move(weights), graph.directed(),
-                                  std::move(reversed))
-      .with_edge_features(graph.edge_features());
+  // Sums of weights stay those of the file's order, whatever order rows stand in here.
+  std::shared_ptr<const core::RowSums> sums;
+  if (graph.row_sums() != nullptr) {
+    sums = moved(*graph.row_sums(), old_of_);
+  } else if (graph.weighted()) {
+    sums = moved(core::row_sums_of(graph), old_of_);
+  }
+  return moved(graph, old_of_, new_of_).with_row_sums(std::move(sums));
+}
+
+core::Graph Layout::restore(const core::Graph& graph) const {
+  check_size(graph);
+  return is_identity() ? graph : moved(graph, new_of_, old_of_);
+}
+
+void Layout::check_size(const core::Graph& graph) const {
+  if (graph.num_vertices() == num_vertices()) return;
+  throw Error(
+      fmt::format("[layout] a graph with {} vertices for a layout of {}", graph.num_vertices(), num_vertices()));
 }
 
 }  // namespace laminar::partition

@@ -49,9 +49,12 @@ class Layout {
 
   /// `graph` with its vertices renumbered; weights and parallel edges stay. Throws Error if it is of another size.
   core::Graph renumber(const core::Graph& graph) const;
+  /// The inverse: a renumbered graph as it stood in the file.
+  core::Graph restore(const core::Graph& graph) const;
 
  private:
   Index slice_of(VertexId v) const;
+  void check_size(const core::Graph& graph) const;
   Index num_parts_ = 1;
   Index num_chunks_ = 1;
   bool is_identity_ = true;

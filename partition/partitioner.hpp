@@ -75,6 +75,8 @@ struct PartitionerInfo {
   bool train_balance = false;
   bool capacity = false;
   bool vertex_weights = false;
+  /// Whether it looks at the graph's edges; if not, any graph of as many vertices is cut alike.
+  bool reads_edges = true;
 };
 
 /// All strategies by name. Thread-safe.

@@ -10,9 +10,12 @@ Partition random_partition(const core::Graph& graph, const PartitionOptions& opt
                    options.capacity);
 }
 
-LAMINAR_PARTITIONER(
-    random, &random_partition,
-    {.name = "random", .summary = "vertices shuffled, parts of equal weight", .capacity = true, .vertex_weights = true})
+LAMINAR_PARTITIONER(random, &random_partition,
+                    {.name = "random",
+                     .summary = "vertices shuffled, parts of equal weight",
+                     .capacity = true,
+                     .vertex_weights = true,
+                     .reads_edges = false})
 
 }  // namespace
 }  // namespace laminar::partition

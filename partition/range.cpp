@@ -13,9 +13,12 @@ Partition range_partition(const core::Graph& graph, const PartitionOptions& opti
   return cut_order(order, options.parts, options.vertex_weights, options.capacity);
 }
 
-LAMINAR_PARTITIONER(
-    range, &range_partition,
-    {.name = "range", .summary = "consecutive vertices in the file's order", .capacity = true, .vertex_weights = true})
+LAMINAR_PARTITIONER(range, &range_partition,
+                    {.name = "range",
+                     .summary = "consecutive vertices in the file's order",
+                     .capacity = true,
+                     .vertex_weights = true,
+                     .reads_edges = false})
 
 }  // namespace
 }  // namespace laminar::partition

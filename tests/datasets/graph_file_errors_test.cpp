@@ -46,6 +46,11 @@ void check_cases(const std::vector<Case>& cases) {
     const std::string expected = path + ": " + says;
     const std::string text = error_of([&] { read(path); });
     CHECK_MESSAGE(text.substr(0, expected.size()) == expected, text);
+    if (says.starts_with("/graph") || says.starts_with("/edges")) {
+      const std::string of_rows = error_of(
+          [&] { open(path)->visit_rows({.weights = true, .edge_features = true}, [](const core::GraphRows&) {}); });
+      CHECK_MESSAGE(of_rows.substr(0, expected.size()) == expected, of_rows);
+    }
     CHECK(text.find('\n') == std::string::npos);
     bool found = false;
     try {

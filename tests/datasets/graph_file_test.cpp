@@ -116,6 +116,35 @@ void check_round_trip(const GraphData& data) {
   }
 }
 
+/// The rows that a dataset shows are those of its graph, block by block.
+void check_rows(const core::Dataset& data) {
+  const auto graph = data.graph();
+  const core::Tensor features = data.edge_features();
+  Index at = 0;
+  std::vector<core::VertexId> sources;
+  std::vector<double> weights;
+  std::vector<float> shown;
+  data.visit_rows({.weights = true, .edge_features = true}, [&](const core::GraphRows& rows) {
+    CHECK(rows.begin == at);
+    at = rows.end;
+    CHECK(copy_of(rows.offsets) == copy_of(graph->in_offsets()));
+    REQUIRE(rows.num_edges() == rows.offsets[rows.end] - rows.offsets[rows.begin]);
+    sources.insert(sources.end(), rows.sources.begin(), rows.sources.end());
+    weights.insert(weights.end(), rows.weights.begin(), rows.weights.end());
+    const core::Tensor& x = rows.edge_features;
+    if (x.size() > 0) shown.insert(shown.end(), x.data<float>(), x.data<float>() + x.size());
+  });
+  CHECK(at == graph->num_vertices());
+  CHECK(sources == copy_of(graph->in_sources()));
+  CHECK(weights == copy_of(graph->in_weights()));
+  REQUIRE(static_cast<Index>(shown.size()) == features.size());
+  if (!shown.empty()) CHECK(std::memcmp(shown.data(), features.raw(), features.bytes()) == 0);
+  data.visit_rows({}, [](const core::GraphRows& rows) {
+    CHECK(rows.weights.empty());
+    CHECK(rows.edge_features.size() == 0);
+  });
+}
+
 void check_same_schema(const core::DatasetSchema& a, const core::DatasetSchema& b) {
   CHECK(a.name == b.name);
   CHECK(a.num_vertices == b.num_vertices);
@@ -250,6 +279,42 @@ TEST_CASE("files as h5py and scipy write them are read") {
     raw.put("/vertices/labels", {5}, std::vector<double>{1, 2, 3, 4, 5});
     CHECK(open(folder / "h5py.h5")->labels().targets == std::vector<float>{1, 2, 3, 4, 5});
   }
+}
+
+TEST_CASE("a file shows the rows of its graph without holding it, and tells its fingerprint") {
+  const TemporaryFolder folder;
+  const auto check_file = [](const std::filesystem::path& path) {
+    // Before the graph has been read, and while it is held.
+    const auto data = open(path);
+    const std::uint64_t fingerprint = data->graph_fingerprint();
+    CHECK(fingerprint == data->graph()->fingerprint());
+    const auto graph = data->graph();
+    CHECK(open(path)->graph_fingerprint() == fingerprint);
+    CHECK(from_memory(read(path))->graph_fingerprint() == fingerprint);
+    check_rows(*open(path));
+    check_rows(*from_memory(read(path)));
+  };
+  for (const GraphData& data : {small_graph(), undirected_sparse(), single_vertex()}) {
+    write(folder / "graph.h5", data);
+    check_file(folder / "graph.h5");
+  }
+  // Rows that are not ascending.
+  write_like_h5py(folder / "foreign.h5");
+  check_file(folder / "foreign.h5");
+  // More edges than are read at once.
+  constexpr Index kRing = 300'000;
+  GraphData ring;
+  ring.name = "ring";
+  std::vector<core::EdgeId> offsets{0};
+  std::vector<core::VertexId> sources;
+  for (Index v = 0; v < kRing; ++v) {
+    for (const Index u : {(v + kRing - 1) % kRing, (v + 1) % kRing}) sources.push_back(static_cast<core::VertexId>(u));
+    offsets.push_back(static_cast<core::EdgeId>(sources.size()));
+  }
+  ring.graph = std::make_shared<const core::Graph>(
+      core::Graph::from_in_csr(kRing, std::move(offsets), std::move(sources), {}, false));
+  write(folder / "ring.h5", ring);
+  check_file(folder / "ring.h5");
 }
 
 TEST_CASE("splits stand in the order of their numbers, then of their names") {
