@@ -145,10 +145,20 @@ ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& mo
   c.devices = plan.num_devices();
   c.aggregations = model.num_layers() - (model.has_encoder() ? 0 : 1);
   const core::Graph& graph = plan.cut->graph;
+  const auto n = static_cast<double>(std::max<Index>(graph.num_vertices(), 1));
   partition::Partition parts;
+  if (plan.topology.parts == c.devices && plan.halo_in >= 0) {
+    c.cut = "this run's cut";
+    c.h_in = static_cast<double>(plan.halo_in) / n;
+    c.h_out = static_cast<double>(plan.halo_out) / n;
+    return c;
+  }
   if (plan.topology.parts == c.devices) {
     parts = parts_of(plan.cut->layout);
     c.cut = "this run's cut";
+  } else if (plan.cut->held_part >= 0) {
+    c.why_unknown = "not computed, as each rank has only its part of the graph";
+    return c;
   } else if (graph.num_edges() > kMostEdgesToCut) {
     c.why_unknown = "not computed, as cutting so large a graph takes long";
     return c;
@@ -169,7 +179,6 @@ ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& mo
     c.cut = "a cut by " + strategy;
   }
   const partition::PartitionMetrics m = partition::measure(graph, parts);
-  const auto n = static_cast<double>(std::max<Index>(graph.num_vertices(), 1));
   c.h_in = static_cast<double>(m.h_in) / n;
   c.h_out = static_cast<double>(m.h_out) / n;
   return c;

@@ -111,7 +111,7 @@ void check(const PredictCommand& c) {
 }
 
 bool is_trained_on(const pipeline::Checkpoint& checkpoint, const core::Dataset& data) {
-  return data.graph()->fingerprint() == checkpoint.data.graph_fingerprint;
+  return data.graph_fingerprint() == checkpoint.data.graph_fingerprint;
 }
 
 void print_notes(const PredictCommand& c, const pipeline::Checkpoint& checkpoint, const core::Dataset& data) {

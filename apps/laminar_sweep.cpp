@@ -345,7 +345,7 @@ int sweep(SweepCommand& c) {
   }
   const std::vector<SweepRun> runs =
       planned_runs(c, points, options, of_links ? std::vector<std::string>() : splits_of(c, schema.split_names));
-  const SweepFolder folder(c.out, fmt::format("{:016x}", data->graph()->fingerprint()));
+  const SweepFolder folder(c.out, fmt::format("{:016x}", data->graph_fingerprint()));
   std::vector<std::optional<SweepResult>> results;
   for (const SweepRun& run : runs) results.push_back(folder.find(run));
   Sweep work(c, folder, runs, results);

@@ -296,12 +296,21 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
   return report;
 }
 
+/// Whether history of several parts has to be taken to other ones, for which their halos must be known.
+bool moves_history(const TrainCommand& c) {
+  if (!c.checkpoint || c.checkpoint->tables.empty()) return false;
+  const pipeline::DistributionOptions& then = c.checkpoint->options.distribution;
+  const pipeline::DistributionOptions& now = c.training.distribution;
+  return then.topology.parts > 1 && (!(then.topology == now.topology) || then.partition != now.partition);
+}
+
 /// Everything after the file is open. `rank`: this process's end of MPI, or null.
 int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Transport* rank, int argc, char** argv) {
   pipeline::DistributionOptions& distribution = c.training.distribution;
   load_named_partition(c.graph, data, c.given.contains("partitions"), distribution);
   if (distribution.part_of != nullptr) c.given["partitions"] = std::to_string(distribution.topology.parts);
   const auto chosen = choose_topology(c, data, rank);
+  distribution.whole_structure = moves_history(c);
   c.settle(rank == nullptr ? 0 : rank->size());
   const bool speaks = rank == nullptr || rank->rank() == 0;
   Interrupts interrupts;

@@ -17,13 +17,13 @@ void load_named_partition(const std::filesystem::path& graph_file, const core::D
                           pipeline::DistributionOptions& d) {
   const std::vector<std::string> strategies = partition::Partitioners::instance().names();
   if (d.partition == "auto" || std::find(strategies.begin(), strategies.end(), d.partition) != strategies.end()) return;
-  const auto graph = data.graph();
+  const datasets::GraphIdentity graph(data);
   datasets::SavedPartition saved;
   if (std::filesystem::is_regular_file(d.partition)) {
-    saved = datasets::read_partition_file(d.partition, *graph);
+    saved = datasets::read_partition_file(d.partition, graph);
   } else {
     try {
-      saved = datasets::load_partition(graph_file, d.partition, *graph);
+      saved = datasets::load_partition(graph_file, d.partition, graph);
     } catch (const UsageError& e) {
       throw UsageError(fmt::format("--partition {}: {}; it is no file, nor one of the strategies {}", d.partition,
                                    e.what(), fmt::join(strategies, ", ")));

@@ -220,7 +220,7 @@ CostPrediction CostModel::predict(const Topology& topology) {
   Index most_rows = 0;
   const auto n = static_cast<double>(std::max<Index>(m.graph->num_vertices(), 1));
   for (Index part = 0; part < topology.parts; ++part) {
-    const PartMap map(plan.cut->graph, plan.cut->layout, part);
+    const PartMap map(*plan.cut, part);
     most_rows = std::max(most_rows, map.num_rows());
     // A halo's gradients come back along the same rows.
     p.h_in += static_cast<double>(map.halo().size()) / n;

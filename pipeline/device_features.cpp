@@ -14,7 +14,7 @@ FeatureNeed needs_features(const layers::Model& model, const DevicePlace& place,
 Features load_device_features(const core::RowSource& source, const layers::Model& model, const CutGraph& cut,
                               const DevicePlace& place, FeatureNeed need, core::MemoryPool* pool) {
   if (need == FeatureNeed::kNone) return {};
-  const PartMap map(cut.graph, cut.layout, place.part);
+  const PartMap map(cut, place.part);
   std::vector<core::VertexId> ids;
   const Index rows = need == FeatureNeed::kOwn ? map.own().size() : map.num_rows();
   for (Index r = 0; r < rows; ++r) ids.push_back(cut.layout.file_ids()[static_cast<std::size_t>(map.vertex_of(r))]);

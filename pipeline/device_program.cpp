@@ -56,7 +56,7 @@ class Writer {
         compression_(compression),
         place_(place),
         ledger_(ledger),
-        map_(plan.cut->graph, plan.cut->layout, place.part) {
+        map_(*plan.cut, place.part) {
     const Index chunks = plan.cut->layout.num_chunks();
     const bool half_steps = plan.schedule_input.reads.size() > 1;
     if (half_steps && place.num_parts > 1) find_halo_chunks();

@@ -14,6 +14,7 @@
 #include "laminar/pipeline/device_report.hpp"
 #include "laminar/pipeline/gradient_fidelity.hpp"
 #include "laminar/pipeline/history_state.hpp"
+#include "laminar/pipeline/model_graph.hpp"
 #include "laminar/pipeline/predictor.hpp"
 #include "laminar/pipeline/statistics.hpp"
 #include "laminar/pipeline/stopwatch.hpp"
@@ -51,7 +52,9 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     communicator_ = std::make_unique<Communicator>(*transport, input.options.distribution.compression, pool_);
   }
   arena_.execute([&] {
-    model_.initialize(input.options.seed, input.graph.get());
+    std::optional<core::Graph> whole;
+    if (reads_whole_graph(input.model)) whole = plan.cut->in_file_order();
+    model_.initialize(input.options.seed, whole ? &*whole : nullptr);
     ExecutorSetup setup;
     setup.model = &model_;
     setup.place = place_;
@@ -68,7 +71,7 @@ DeviceTrainer::DeviceTrainer(const TrainingInput& input, const core::Dataset& da
     task_ = std::make_unique<DeviceTask>(input, place_, model_, communicator_.get(), pool_);
     sync_ = std::make_unique<GradientSync>(model_, place_, plan.recompute_carried, communicator_.get());
   });
-  graph_bytes_ = graph_bytes(plan.cut->graph);
+  graph_bytes_ = plan.cut->graph.bytes();
   // An exact epoch's order never changes; with history it is made anew.
   if (plan.history.staleness == 0) fixed_schedule_ = plan.schedule_of(plan.order_of(input.options.seed, 0));
 }
@@ -349,7 +352,7 @@ void DeviceTrainer::resume(const Checkpoint& c) {
     }
     load_weights(held(c.weights), model_.parameters());
     optimizer_->load_state(held(c.optimizer), parameters_);
-    load_history(c, *input_.graph, input_.plan.cut->layout, *executor_);
+    load_history(c, *input_.plan.cut, *executor_);
     restore_feedback(c);
   });
   epoch_ = c.epoch;

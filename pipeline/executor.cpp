@@ -24,7 +24,7 @@ bool begins_backward(Step::Kind kind) { return kind == Step::Kind::kBackward || 
 
 Executor::Executor(ExecutorSetup setup)
     : setup_(std::move(setup)),
-      map_(setup_.cut->graph, setup_.cut->layout, setup_.place.part),
+      map_(*setup_.cut, setup_.place.part),
       slices_(*setup_.cut, map_),
       link_(*setup_.model, setup_.place, setup_.recompute_carried, setup_.communicator, setup_.pool) {
   const partition::Layout& layout = setup_.cut->layout;

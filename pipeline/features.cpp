@@ -143,11 +143,4 @@ Features load_features(const core::RowSource& source, const layers::ModelOptions
   return result;
 }
 
-std::size_t graph_bytes(const core::Graph& graph) {
-  const auto n = static_cast<std::size_t>(graph.num_vertices());
-  const auto e = static_cast<std::size_t>(graph.num_edges());
-  return 2 * (n + 1) * sizeof(core::EdgeId) + e * (2 * sizeof(core::VertexId) + sizeof(core::EdgeId)) +
-         (graph.weighted() ? e * sizeof(double) : 0);
-}
-
 }  // namespace laminar::pipeline

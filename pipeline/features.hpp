@@ -22,7 +22,4 @@ struct Features {
 Features load_features(const core::RowSource& source, const layers::ModelOptions& model,
                        std::span<const core::VertexId> ids, core::MemoryPool* pool);
 
-/// Bytes of the graph's arrays.
-std::size_t graph_bytes(const core::Graph& graph);
-
 }  // namespace laminar::pipeline

@@ -39,6 +39,18 @@ partition::Layout old_layout(const Checkpoint& c) {
   return layout;
 }
 
+/// The graph in the file's order, as far as the old parts' halos need it.
+core::Graph graph_of_halos(const CutGraph& cut, const partition::Layout& old) {
+  if (cut.held_part < 0) return cut.in_file_order();
+  if (old.num_parts() > 1) {
+    throw Error(
+        "the checkpoint's history is of parts that were cut otherwise, and this rank has only its own part of the "
+        "graph; go on with the parts that it was made with, or with all devices in one process");
+  }
+  const Index n = old.num_vertices();
+  return core::Graph::from_in_csr(n, std::vector<core::EdgeId>(static_cast<std::size_t>(n) + 1, 0), {}, {}, true);
+}
+
 }  // namespace
 
 void describe_layout(const partition::Layout& layout, Checkpoint& c) {
@@ -67,19 +79,22 @@ std::vector<NamedTensor> history_state(Executor& executor, Index num_layers) {
   return all;
 }
 
-void load_history(const Checkpoint& c, const core::Graph& graph, const partition::Layout& layout, Executor& executor) {
+void load_history(const Checkpoint& c, const CutGraph& cut, Executor& executor) {
   if (c.tables.empty()) return;
+  const partition::Layout& layout = cut.layout;
   const partition::Layout old = old_layout(c);
-  if (old.num_vertices() != graph.num_vertices()) {
+  if (old.num_vertices() != layout.num_vertices()) {
     throw Error(fmt::format("the checkpoint's history is of {} vertices, the graph has {}", old.num_vertices(),
-                            graph.num_vertices()));
+                            layout.num_vertices()));
   }
   const DevicePlace& place = executor.place();
   const bool same = old.file_ids() == layout.file_ids() && old.num_parts() == layout.num_parts() &&
                     old.num_chunks() == layout.num_chunks();
   std::vector<PartMap> old_maps;
-  if (!same) {
-    const core::Graph renumbered = old.renumber(graph);
+  bool moves_history = false;
+  for (Index l = place.layer_begin; l < place.layer_end; ++l) moves_history |= !same && executor.history(l) != nullptr;
+  if (moves_history) {
+    const core::Graph renumbered = old.renumber(graph_of_halos(cut, old));
     for (Index q = 0; q < old.num_parts(); ++q) old_maps.emplace_back(renumbered, old, q);
   }
   for (Index l = place.layer_begin; l < place.layer_end; ++l) {
@@ -101,7 +116,7 @@ void load_history(const Checkpoint& c, const core::Graph& graph, const partition
       }
       if (of_part(0) == nullptr) continue;
       // All vertices in the file's order, then those of this device's table.
-      Tensor all = Tensor::zeros(graph.num_vertices(), of_part(0)->cols(), of_part(0)->dtype());
+      Tensor all = Tensor::zeros(layout.num_vertices(), of_part(0)->cols(), of_part(0)->dtype());
       const bool is_rows = name == std::string("rows");
       for (Index q = 0; q < old.num_parts(); ++q) {
         const Tensor* t = of_part(q);

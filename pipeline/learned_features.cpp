@@ -109,6 +109,11 @@ class LearnedFeatures final : public core::Dataset {
   }
   const core::DatasetSchema& schema() const override { return schema_; }
   std::shared_ptr<const core::Graph> graph() const override { return data_.graph(); }
+  void visit_rows(const core::WantedRows& wanted,
+                  const std::function<void(const core::GraphRows&)>& visit) const override {
+    data_.visit_rows(wanted, visit);
+  }
+  std::uint64_t graph_fingerprint() const override { return data_.graph_fingerprint(); }
   const core::RowSource& features() const override { return *rows_; }
   core::Tensor edge_features() const override { return data_.edge_features(); }
   const core::Labels& labels() const override { return data_.labels(); }
@@ -141,7 +146,7 @@ std::unique_ptr<core::Dataset> with_learned_features(const core::Dataset& data, 
 
 std::unique_ptr<core::Dataset> with_learned_features(const core::Dataset& data, const Checkpoint& checkpoint) {
   const bool learned = checkpoint.model.input != VertexInput::kGiven;
-  if (learned && data.graph()->fingerprint() != checkpoint.data.graph_fingerprint) {
+  if (learned && data.graph_fingerprint() != checkpoint.data.graph_fingerprint) {
     throw Error(
         fmt::format("the model has learnt embeddings of the {} vertices of '{}', which say nothing of those of '{}'; "
                     "for a model that goes on to other graphs train with features that they have too: given ones, or "

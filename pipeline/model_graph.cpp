@@ -23,6 +23,13 @@ const layers::LayerInfo& info_of(const layers::ModelOptions& model, const core::
 
 }  // namespace
 
+bool reads_whole_graph(const layers::ModelOptions& model) { return model.initializer == core::Initializer::kVirgo; }
+
+core::PartContents part_contents(const layers::ModelOptions& model, const core::DatasetSchema& schema) {
+  const layers::LayerInfo& info = info_of(model, schema);
+  return {.reversed_edges = info.reversed_edges, .edge_features = info.edge_features};
+}
+
 std::shared_ptr<const Graph> model_graph(const layers::ModelOptions& model, const core::Dataset& data) {
   const layers::LayerInfo& info = info_of(model, data.schema());
   auto graph = data.graph();

@@ -8,7 +8,23 @@
 
 namespace laminar::pipeline {
 
+namespace {
+
+Index there(const CutGraph& cut, Index part) {
+  if (cut.held_part < 0 || cut.held_part == part) return part;
+  throw Error(fmt::format("[part map] part {} is asked for, but only part {} is there", part, cut.held_part));
+}
+
+}  // namespace
+
 PartMap::PartMap(const core::Graph& graph, const partition::Layout& layout, Index part)
+    : PartMap(graph, layout, part, nullptr) {}
+
+PartMap::PartMap(const CutGraph& cut, Index part)
+    : PartMap(cut.graph, cut.layout, there(cut, part), cut.held_part < 0 ? nullptr : &cut.readers) {}
+
+PartMap::PartMap(const core::Graph& graph, const partition::Layout& layout, Index part,
+                 const std::vector<bool>* readers)
     : part_(part), num_parts_(layout.num_parts()), num_chunks_(layout.num_chunks()) {
   if (graph.num_vertices() != layout.num_vertices()) {
     throw Error(fmt::format("[part map] a graph with {} vertices, a layout of {}", graph.num_vertices(),
@@ -39,6 +55,25 @@ PartMap::PartMap(const core::Graph& graph, const partition::Layout& layout, Inde
       received_[at(q, c)] = {first_row(slice.begin), first_row(slice.end)};
     }
   }
+  if (readers != nullptr) {
+    take_readers(*readers, layout);
+  } else {
+    find_readers(graph, layout);
+  }
+}
+
+void PartMap::take_readers(const std::vector<bool>& readers, const partition::Layout& layout) {
+  for (Index row = 0; row < own_.size(); ++row) {
+    const Index c = layout.chunk_of(static_cast<core::VertexId>(own_.begin + row));
+    for (Index q = 0; q < num_parts_; ++q) {
+      if (readers[static_cast<std::size_t>(row * num_parts_ + q)]) {
+        sent_[at(q, c)].push_back(static_cast<std::int32_t>(row));
+      }
+    }
+  }
+}
+
+void PartMap::find_readers(const core::Graph& graph, const partition::Layout& layout) {
   for (Index v = own_.begin; v < own_.end; ++v) {
     Index last = -1;
     std::vector<Index> readers;

@@ -6,6 +6,7 @@
 
 #include "laminar/core/graph.hpp"
 #include "laminar/partition/layout.hpp"
+#include "laminar/pipeline/cut_graph.hpp"
 #include "laminar/pipeline/topology.hpp"
 
 namespace laminar::pipeline {
@@ -18,6 +19,8 @@ class PartMap {
  public:
   /// `graph` is renumbered by `layout`. Throws Error if they are of different sizes or there is no such part.
   PartMap(const core::Graph& graph, const partition::Layout& layout, Index part);
+  /// Also throws Error if the part's rows are not there.
+  PartMap(const CutGraph& cut, Index part);
 
   Index part() const { return part_; }
   Index num_parts() const { return num_parts_; }
@@ -43,6 +46,9 @@ class PartMap {
   Range rows_from(Index peer, Index chunk) const;
 
  private:
+  PartMap(const core::Graph& graph, const partition::Layout& layout, Index part, const std::vector<bool>* readers);
+  void find_readers(const core::Graph& graph, const partition::Layout& layout);
+  void take_readers(const std::vector<bool>& readers, const partition::Layout& layout);
   std::size_t at(Index peer, Index chunk) const { return static_cast<std::size_t>(peer * num_chunks_ + chunk); }
   Index part_;
   Index num_parts_;

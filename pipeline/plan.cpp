@@ -9,6 +9,7 @@
 #include "laminar/core/error.hpp"
 #include "laminar/partition/chunks.hpp"
 #include "laminar/partition/partitioner.hpp"
+#include "laminar/pipeline/plan_steps.hpp"
 #include "laminar/pipeline/stage_cut.hpp"
 
 namespace laminar::pipeline {
@@ -32,19 +33,20 @@ Partition given(const std::vector<std::int32_t>& labels, Index count, const char
   return result;
 }
 
+std::string strategy_of(const DistributionOptions& d) {
+  if (d.partition != "auto") return d.partition;
+  const auto names = partition::Partitioners::instance().names();
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  return has("metis_vol") ? "metis_vol" : has("laminar") ? "laminar" : "range";
+}
+
 Partition cut_parts(const core::Graph& graph, const TrainOptions& options, std::vector<std::string>& remarks) {
   const DistributionOptions& d = options.distribution;
   const Index n = graph.num_vertices();
   if (d.part_of != nullptr) return given(*d.part_of, d.topology.parts, "--partition", n);
   if (d.topology.parts == 1) return {1, std::vector<std::int32_t>(static_cast<std::size_t>(n), 0)};
-  const auto names = partition::Partitioners::instance().names();
-  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
-  const std::string strategy = d.partition != "auto" ? d.partition
-                               : has("metis_vol")    ? "metis_vol"
-                               : has("laminar")      ? "laminar"
-                                                     : "range";
   Partition parts =
-      partition::Partitioners::instance().run(strategy, graph, {.parts = d.topology.parts, .seed = options.seed});
+      partition::Partitioners::instance().run(strategy_of(d), graph, {.parts = d.topology.parts, .seed = options.seed});
   remarks.insert(remarks.end(), parts.remarks.begin(), parts.remarks.end());
   return parts;
 }
@@ -72,6 +74,10 @@ std::pair<core::Graph, std::vector<core::VertexId>> subgraph(const core::Graph& 
           std::move(members)};
 }
 
+VertexOrderInput order_input(const layers::ModelOptions& model, const TrainOptions& options) {
+  return {static_cast<std::size_t>(model.hidden) * core::size_of(model.precision), model.layers, options.epochs};
+}
+
 /// Chunks of every part on its own, so that each slice has its share of the work.
 Partition cut_chunks(const core::Graph& graph, const Partition& parts, const TrainOptions& options, double dense_cost,
                      std::vector<std::string>& remarks) {
@@ -94,17 +100,16 @@ Partition cut_chunks(const core::Graph& graph, const Partition& parts, const Tra
   return result;
 }
 
-/// Chunk kBoundaryChunk: vertices with a neighbour in another part, in either direction.
-Partition boundary_and_interior(const core::Graph& graph, const Partition& parts) {
-  Partition result{2, std::vector<std::int32_t>(parts.part_of.size(), static_cast<std::int32_t>(kInteriorChunk))};
+/// 1: a vertex with a neighbour in another part, in either direction.
+std::vector<std::uint8_t> border_of(const core::Graph& graph, const Partition& parts) {
+  std::vector<std::uint8_t> on_border(parts.part_of.size(), 0);
   for (Index v = 0; v < graph.num_vertices(); ++v) {
     for (core::EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
       const core::VertexId u = graph.in_sources()[e];
-      if (parts.part_of[u] == parts.part_of[v]) continue;
-      result.part_of[u] = result.part_of[v] = static_cast<std::int32_t>(kBoundaryChunk);
+      if (parts.part_of[u] != parts.part_of[v]) on_border[u] = on_border[v] = 1;
     }
   }
-  return result;
+  return on_border;
 }
 
 /// Throws UsageError if halos that are not exact do not go with the rest.
@@ -137,28 +142,6 @@ void check_halo(const HaloOptions& halo, const Topology& t, const HistoryOptions
   }
 }
 
-/// For each chunk the others that it reads rows of.
-std::vector<std::vector<std::int32_t>> reads_of(const CutGraph& cut) {
-  const Index chunks = cut.layout.num_chunks();
-  std::vector<std::vector<bool>> reads(static_cast<std::size_t>(chunks), std::vector<bool>(chunks, false));
-  std::vector<std::int32_t> chunk_of(static_cast<std::size_t>(cut.graph.num_vertices()));
-  for (std::size_t v = 0; v < chunk_of.size(); ++v) {
-    chunk_of[v] = static_cast<std::int32_t>(cut.layout.chunk_of(static_cast<core::VertexId>(v)));
-  }
-  for (Index v = 0; v < cut.graph.num_vertices(); ++v) {
-    for (core::EdgeId e = cut.graph.in_offsets()[v]; e < cut.graph.in_offsets()[v + 1]; ++e) {
-      reads[chunk_of[v]][chunk_of[cut.graph.in_sources()[e]]] = true;
-    }
-  }
-  std::vector<std::vector<std::int32_t>> lists(static_cast<std::size_t>(chunks));
-  for (Index c = 0; c < chunks; ++c) {
-    for (Index s = 0; s < chunks; ++s) {
-      if (s != c && reads[c][s]) lists[c].push_back(static_cast<std::int32_t>(s));
-    }
-  }
-  return lists;
-}
-
 }  // namespace
 
 DevicePlace Plan::place(Index device) const {
@@ -183,8 +166,8 @@ Schedule Plan::schedule_of(const ChunkOrder& order) const {
   return make_schedule(schedule, input);
 }
 
-Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSchema& schema, const core::Graph& graph,
-               const TrainOptions& options) {
+Plan begin_plan(const layers::ModelOptions& model_options, const core::DatasetSchema& schema,
+                const TrainOptions& options) {
   const DistributionOptions& d = options.distribution;
   Plan plan;
   plan.topology = d.topology;
@@ -203,35 +186,69 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
   // 2 (S - 1) N d for the tensors and theirs.
   plan.recompute_carried = t.stages > 1 && model.num_carried() > 0 && model.carried_is_constant() &&
                            schema.num_features < schema.num_vertices * model.num_carried();
+  // Stale halos are there before they are needed.
+  plan.overlaps = t.chunks == 1 && t.parts > 1 && d.overlap && !d.halo.stale && !model.needs_all_rows();
+  return plan;
+}
 
-  const Index n = graph.num_vertices();
-  std::vector<Index> rank;
-  if (t.chunks == 1) {
-    VertexOrderDecision decision =
-        decide_vertex_order(d.order, graph,
-                            {static_cast<std::size_t>(model_options.hidden) * core::size_of(model_options.precision),
-                             model.num_layers(), options.epochs});
-    plan.order = decision.order;
-    plan.order_why = std::move(decision.why);
-    if (d.order == VertexOrder::kAuto) plan.remarks.push_back("--order auto: " + plan.order_why);
-    rank = std::move(decision.rank);
+bool needs_edges_to_assign(const layers::ModelOptions& model, const core::DatasetSchema& schema,
+                           const TrainOptions& options) {
+  const DistributionOptions& d = options.distribution;
+  if (d.topology.chunks > 1 || order_reads_edges(d.order, schema.num_vertices, order_input(model, options)))
+    return true;
+  return d.part_of == nullptr && partition::Partitioners::instance().info(strategy_of(d)).reads_edges;
+}
+
+Assignment assign(const core::Graph& graph, const layers::ModelOptions& model, const core::DatasetSchema& schema,
+                  const TrainOptions& options, std::vector<std::string>& remarks) {
+  Assignment a;
+  const DistributionOptions& d = options.distribution;
+  if (d.topology.chunks == 1) {
+    VertexOrderDecision decision = decide_vertex_order(d.order, graph, order_input(model, options));
+    a.order = decision.order;
+    a.order_why = std::move(decision.why);
+    if (d.order == VertexOrder::kAuto) remarks.push_back("--order auto: " + a.order_why);
+    a.rank = std::move(decision.rank);
   }
-  if (t.devices() == 1 && t.chunks == 1 && rank.empty()) {
-    plan.cut = std::make_shared<CutGraph>(partition::Layout(n), graph);
-  } else {
-    const Partition parts = cut_parts(graph, options, plan.remarks);
-    // Stale halos are there before they are needed.
-    const bool overlaps = t.chunks == 1 && t.parts > 1 && d.overlap && !d.halo.stale && !model.needs_all_rows();
-    const Partition chunks = overlaps
-                                 ? boundary_and_interior(graph, parts)
-                                 : cut_chunks(graph, parts, options, row_cost(model_options, schema), plan.remarks);
-    if (t.chunks > 1) {
-      const std::vector<core::VertexId> order = partition::locality_order(graph, chunks);
-      rank.resize(order.size());
-      for (std::size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<Index>(i);
+  // One device has all, as it stands.
+  if (d.topology.devices() == 1 && d.topology.chunks == 1 && a.rank.empty()) return a;
+  a.parts = cut_parts(graph, options, remarks);
+  a.chunks = cut_chunks(graph, a.parts, options, row_cost(model, schema), remarks);
+  if (d.topology.chunks > 1) {
+    const std::vector<core::VertexId> order = partition::locality_order(graph, a.chunks);
+    a.rank.resize(order.size());
+    for (std::size_t i = 0; i < order.size(); ++i) a.rank[order[i]] = static_cast<Index>(i);
+  }
+  return a;
+}
+
+Partition border_chunks(std::span<const std::uint8_t> on_border) {
+  Partition result{2, std::vector<std::int32_t>(on_border.size())};
+  for (std::size_t v = 0; v < on_border.size(); ++v) {
+    result.part_of[v] = static_cast<std::int32_t>(on_border[v] != 0 ? kBoundaryChunk : kInteriorChunk);
+  }
+  return result;
+}
+
+ChunkReads chunk_reads(const CutGraph& cut) {
+  const auto chunks = static_cast<std::size_t>(cut.layout.num_chunks());
+  ChunkReads reads(chunks, std::vector<bool>(chunks, false));
+  std::vector<std::int32_t> chunk_of(static_cast<std::size_t>(cut.graph.num_vertices()));
+  for (std::size_t v = 0; v < chunk_of.size(); ++v) {
+    chunk_of[v] = static_cast<std::int32_t>(cut.layout.chunk_of(static_cast<core::VertexId>(v)));
+  }
+  for (Index v = 0; v < cut.graph.num_vertices(); ++v) {
+    for (core::EdgeId e = cut.graph.in_offsets()[v]; e < cut.graph.in_offsets()[v + 1]; ++e) {
+      reads[chunk_of[v]][chunk_of[cut.graph.in_sources()[e]]] = true;
     }
-    plan.cut = std::make_shared<CutGraph>(partition::Layout(parts, chunks, rank), graph);
   }
+  return reads;
+}
+
+void end_plan(Plan& plan, const layers::ModelOptions& model, const TrainOptions& options,
+              const std::function<ChunkReads()>& reads) {
+  const DistributionOptions& d = options.distribution;
+  const Topology& t = d.topology;
   ScheduleInput& input = plan.schedule_input;
   input.topology = t;
   input.topology.chunks = plan.cut->layout.num_chunks();
@@ -244,12 +261,36 @@ Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSch
       if (uses_history(d.schedule)) {
         plan.schedule = t.chunks == 1 ? ScheduleKind::kSequential : ScheduleKind::kWavefront;
       }
-      input.reads = reads_of(*plan.cut);
+      const ChunkReads of_chunks = reads();
+      for (std::size_t c = 0; c < of_chunks.size(); ++c) {
+        std::vector<std::int32_t>& others = input.reads.emplace_back();
+        for (std::size_t s = 0; s < of_chunks.size(); ++s) {
+          if (s != c && of_chunks[c][s]) others.push_back(static_cast<std::int32_t>(s));
+        }
+      }
     }
   }
   plan.halo = d.halo;
-  check_halo(plan.halo, t, plan.history, d.schedule, model_options.layers);
+  check_halo(plan.halo, t, plan.history, d.schedule, model.layers);
   validate(plan.schedule_of(plan.order_of(options.seed, 0)), input);
+}
+
+Plan make_plan(const layers::ModelOptions& model_options, const core::DatasetSchema& schema, const core::Graph& graph,
+               const TrainOptions& options) {
+  Plan plan = begin_plan(model_options, schema, options);
+  const Topology& t = options.distribution.topology;
+  Assignment a = assign(graph, model_options, schema, options, plan.remarks);
+  plan.order = a.order;
+  plan.order_why = a.order_why;
+  if (t.devices() == 1 && t.chunks == 1 && a.rank.empty()) {
+    plan.cut = std::make_shared<CutGraph>(partition::Layout(graph.num_vertices()), graph);
+  } else {
+    if (plan.overlaps) a.chunks = border_chunks(border_of(graph, a.parts));
+    plan.cut = std::make_shared<CutGraph>(partition::Layout(a.parts, a.chunks, a.rank), graph);
+    // Every part's map asks for the transpose: made once, not by several devices at the same time.
+    if (t.parts > 1) static_cast<void>(plan.cut->graph.out_offsets());
+  }
+  end_plan(plan, model_options, options, [&] { return chunk_reads(*plan.cut); });
   return plan;
 }
 

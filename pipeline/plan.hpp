@@ -14,8 +14,8 @@
 
 namespace laminar::pipeline {
 
-/// How a training is spread, as all its devices know it: a pure function of graph and options, so that every rank makes
-/// the same one.
+/// How a training is spread, as all its devices know it: a function of graph and options, the same on every rank; but a
+/// rank's `cut` may hold its own part only (make_rank_plan()).
 struct Plan {
   Topology topology;
   /// What the model computes in.
@@ -31,6 +31,13 @@ struct Plan {
   /// With one chunk, and why: "file, as asked".
   VertexOrder order = VertexOrder::kFile;
   std::string order_why;
+  /// Graph parallelism with the vertices that other parts read, or that read them, as the first of two chunks, whose
+  /// rows fly while the other one is computed.
+  bool overlaps = false;
+  /// Rows that all parts receive in a forward pass, sources of their in-edges, and the same of their out-edges; -1 =
+  /// not counted, as all of the graph is in `cut`.
+  Index halo_in = -1;
+  Index halo_out = -1;
   /// What the user should know, e.g. of a partition.
   std::vector<std::string> remarks;
 

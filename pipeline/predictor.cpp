@@ -14,6 +14,7 @@
 #include "laminar/pipeline/device_threads.hpp"
 #include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/rank_plan.hpp"
 
 namespace laminar::pipeline {
 
@@ -97,10 +98,11 @@ PredictedRows predict_device(const Input& in, Index device, int threads, Transpo
 }
 
 /// Ranks must apply the same model to the same graph.
-void compare_ranks(Transport& rank, const Input& in, const core::Graph& graph) {
+void compare_ranks(Transport& rank, const Input& in) {
   Communicator communicator(rank, {}, core::MemoryPool::create());
   verify_same(communicator, "the version of Laminar", LAMINAR_VERSION);
-  verify_same(communicator, "the graph", fmt::format("{} (fingerprint {:016x})", in.schema.name, graph.fingerprint()));
+  verify_same(communicator, "the graph",
+              fmt::format("{} (fingerprint {:016x})", in.schema.name, in.data.graph_fingerprint()));
   core::Fnv1a hash;
   for (const auto* tensors : {&in.checkpoint.weights, &in.checkpoint.best_weights}) {
     for (const core::NamedTensor& t : *tensors) hash.add(std::span(t.value.raw(), t.value.bytes()));
@@ -109,8 +111,12 @@ void compare_ranks(Transport& rank, const Input& in, const core::Graph& graph) {
   verify_same(communicator, "the model, or which weights and topology",
               fmt::format("{:016x}, {} weights{}, {} x {}", hash.value(), in.options.last_weights ? "last" : "best",
                           in.options.embeddings ? ", embeddings" : "", t.stages, t.parts));
+}
+
+void compare_parts(Transport& rank, const Plan& plan) {
+  Communicator communicator(rank, {}, core::MemoryPool::create());
   core::Fnv1a places;
-  places.add(std::as_bytes(std::span(in.plan.cut->layout.file_ids())));
+  places.add(std::as_bytes(std::span(plan.cut->layout.file_ids())));
   verify_same(communicator, "the fingerprint of parts", fmt::format("{:016x}", places.value()));
 }
 
@@ -186,7 +192,6 @@ layers::Model make_decoder(const Checkpoint& c, bool last, core::MemoryPool* poo
 PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, const PredictorOptions& options,
                       Transport* rank) {
   Input in{checkpoint, data, options, schema_of(checkpoint, data), {}};
-  const auto graph = model_graph(checkpoint.model, data);
   TrainOptions training;
   training.seed = checkpoint.options.seed;
   training.distribution = options.distribution;
@@ -200,14 +205,16 @@ PredictedRows predict(const Checkpoint& checkpoint, const core::Dataset& data, c
   training.distribution.schedule = ScheduleKind::kAllForwardAllBackward;
   validate(training);
   core::Arena arena(threads_of(options.threads, rank));
-  arena.execute([&] { in.plan = make_plan(checkpoint.model, in.schema, *graph, training); });
+  if (rank != nullptr) compare_ranks(*rank, in);
+  arena.execute([&] {
+    in.plan = rank != nullptr && holds_part_only(checkpoint.model, training)
+                  ? make_rank_plan(checkpoint.model, in.schema, data, training, *rank)
+                  : make_plan(checkpoint.model, in.schema, *model_graph(checkpoint.model, data), training);
+  });
   const Index num_devices = in.plan.num_devices();
   if (rank != nullptr) {
-    if (rank->size() != num_devices) {
-      throw UsageError(fmt::format("{} stages x {} parts need {} ranks, but {} were started", in.plan.topology.stages,
-                                   in.plan.topology.parts, num_devices, rank->size()));
-    }
-    compare_ranks(*rank, in, *graph);
+    check_num_ranks(in.plan.topology, *rank);
+    compare_parts(*rank, in.plan);
     return predict_device(in, rank->rank(), arena.threads(), rank);
   }
   std::vector<std::unique_ptr<Transport>> transports;

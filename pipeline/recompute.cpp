@@ -7,12 +7,15 @@
 
 #include "laminar/core/error.hpp"
 #include "laminar/pipeline/memory_estimate.hpp"
+#include "laminar/pipeline/rank_plan.hpp"
 
 namespace laminar::pipeline {
 namespace {
 
 // What an estimate may be wrong by.
 constexpr double kMargin = 1.1;
+// Offsets, places in the layout and sums of a vertex of another part.
+constexpr double kVertexBytes = 32;
 
 /// The number behind `key` in lines "KEY NUMBER", or in the file alone if the key is empty; 0 if there is none.
 std::uint64_t number_in(const char* file, std::string_view key = {}) {
@@ -61,7 +64,8 @@ RecomputeDecision decide_recompute(const layers::ModelOptions& model, const core
     return {options.recompute == Recompute::kAlways, fmt::format("{}, as asked", name_of(options.recompute))};
   }
   if (available_bytes == 0) return {false, "never, as the system does not tell how much memory it has"};
-  // Each rank has the whole graph.
+  // Each rank has all of the graph's structure, or that of its part and some numbers of every vertex.
+  const bool by_part = rank != nullptr && holds_part_only(model, options);
   const auto ranks = static_cast<double>(rank == nullptr ? 1 : rank->size());
   const auto here = static_cast<double>(rank == nullptr ? 1 : rank->ranks_on_host());
   const auto needed = [&](Recompute recompute) {
@@ -69,7 +73,10 @@ RecomputeDecision decide_recompute(const layers::ModelOptions& model, const core
     with.recompute = recompute;
     const MemoryEstimate e = estimate_memory(model, schema, with);
     const auto graph = static_cast<double>(e.graph_bytes);
-    return here * (graph + (static_cast<double>(e.total()) - graph) / ranks);
+    const double held = by_part ? graph / static_cast<double>(options.distribution.topology.parts) +
+                                      kVertexBytes * static_cast<double>(schema.num_vertices)
+                                : graph;
+    return here * (held + (static_cast<double>(e.total()) - graph) / ranks);
   };
   const auto available = static_cast<double>(available_bytes);
   const double keeping = needed(Recompute::kNever);

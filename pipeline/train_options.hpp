@@ -70,6 +70,8 @@ struct DistributionOptions {
   CompressionOptions compression = {};
   /// Every so many epochs the gradient is compared with the exact one, which costs an exact pass; 0 = never.
   Index fidelity_every = 0;
+  /// Under MPI every rank holds all of the graph's structure, although its part would do.
+  bool whole_structure = false;
   /// Graph parallelism computes interior rows while halos fly.
   bool overlap = true;
   /// For devices that are threads of one process.

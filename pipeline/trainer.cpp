@@ -16,6 +16,7 @@
 #include "laminar/pipeline/learned_features.hpp"
 #include "laminar/pipeline/measured_cut.hpp"
 #include "laminar/pipeline/model_graph.hpp"
+#include "laminar/pipeline/rank_plan.hpp"
 #include "laminar/pipeline/recompute.hpp"
 #include "laminar/pipeline/turns.hpp"
 
@@ -23,14 +24,14 @@ namespace laminar::pipeline {
 
 namespace {
 
-DataSignature signature(const core::DatasetSchema& schema, const core::Graph& graph) {
+DataSignature signature(const core::DatasetSchema& schema, std::uint64_t graph_fingerprint) {
   return {schema.name,
           schema.num_vertices,
           schema.num_features,
           schema.task,
           schema.num_outputs,
           schema.output_names,
-          graph.fingerprint(),
+          graph_fingerprint,
           0,
           schema.num_edge_features};
 }
@@ -53,12 +54,16 @@ core::Fnv1a hash_of(const Targets& targets) {
   return hash;
 }
 
-/// A hash of labels, split and features (of edges too, if they are read); those of vertices in panels of the file.
-std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets, const core::Graph& graph) {
+/// A hash of labels, split and features (of edges too, if they are read), which are read in panels of the file.
+std::uint64_t content_fingerprint(const core::Dataset& data, const Targets& targets,
+                                  const core::PartContents& contents) {
   core::Fnv1a hash = hash_of(targets);
-  if (graph.edge_features() != nullptr) {
-    const core::Tensor& rows = graph.edge_features()->values;
-    add_array(hash, std::span<const std::byte>(rows.raw(), rows.bytes()));
+  if (contents.edge_features) {
+    const core::DatasetSchema& schema = data.schema();
+    hash.add(static_cast<std::uint64_t>(schema.num_edges * schema.num_edge_features) * sizeof(float));
+    data.visit_rows({.edge_features = true}, [&](const core::GraphRows& rows) {
+      hash.add(std::span<const std::byte>(rows.edge_features.raw(), rows.edge_features.bytes()));
+    });
   }
   if (data.schema().num_features == 0) return hash.value();  // the model will say so
   const core::RowSource& features = data.features();
@@ -158,13 +163,15 @@ struct Trainer::Impl {
       input.metric = options.metric.value_or(core::Metric::kRocAuc);
       static_cast<void>(metric_of(input.metric, {}));
     }
-    input.graph = model_graph(model, data);
-    const core::Graph& graph = *input.graph;
-    input.signature = signature(data.schema(), *whole.graph());
+    contents = part_contents(model, data.schema());
+    // A rank that does with its part lets go of the graph before it has it; the others, once it is cut.
+    const bool by_part = rank != nullptr && holds_part_only(model, options);
+    std::shared_ptr<const core::Graph> graph = by_part ? nullptr : model_graph(model, data);
+    input.signature = signature(data.schema(), whole.graph_fingerprint());
     if (rank != nullptr) {
       compare_ranks(data);
     } else {
-      input.signature.content_fingerprint = content_fingerprint(data, input.targets, graph);
+      input.signature.content_fingerprint = content_fingerprint(data, input.targets, contents);
     }
     if (options.recompute == Recompute::kAuto) {
       const bool recomputes = decide_recompute(model, data.schema(), options, rank, available_memory()).recomputes;
@@ -175,15 +182,15 @@ struct Trainer::Impl {
     StageCut& cut = distribution.stage_cut;
     const bool measures = cut.measured && static_cast<Index>(cut.at.size()) + 1 != distribution.topology.stages;
     if (measures) cut.at.clear();
-    arena.execute([&] { input.plan = make_plan(model, data.schema(), graph, input.options); });
+    arena.execute([&] {
+      input.plan = by_part ? make_rank_plan(model, data.schema(), data, input.options, *rank)
+                           : make_plan(model, data.schema(), *graph, input.options);
+    });
+    graph.reset();
     if (distribution.topology.chunks == 1) distribution.order = input.plan.order;
     const Index num_devices = input.plan.num_devices();
     if (rank != nullptr) {
-      if (rank->size() != num_devices) {
-        throw UsageError(fmt::format("{} stages x {} parts need {} ranks, but {} were started",
-                                     options.distribution.topology.stages, options.distribution.topology.parts,
-                                     num_devices, rank->size()));
-      }
+      check_num_ranks(input.plan.topology, *rank);
       if (measures) cut_by_measure(model, data, input.options, rank, input.plan);
       compare_plans();
       devices.push_back(std::make_unique<DeviceTrainer>(input, data, rank->rank(), arena.threads(), rank));
@@ -245,8 +252,7 @@ struct Trainer::Impl {
                 fmt::format("{} (fingerprint {:016x})", input.signature.name, input.signature.graph_fingerprint));
     verify_same(communicator, "the fingerprint of labels and split",
                 fmt::format("{:016x}", hash_of(input.targets).value()));
-    const std::string own =
-        rank->rank() == 0 ? std::to_string(content_fingerprint(data, input.targets, *input.graph)) : "";
+    const std::string own = rank->rank() == 0 ? std::to_string(content_fingerprint(data, input.targets, contents)) : "";
     input.signature.content_fingerprint = std::stoull(communicator.broadcast_text(own));
   }
 
@@ -263,6 +269,7 @@ struct Trainer::Impl {
   /// This process's end of MPI, or null.
   Transport* rank;
   TrainingInput input;
+  core::PartContents contents;
   std::vector<std::unique_ptr<Transport>> transports;
   /// Held by the device that works, if they take turns.
   std::shared_ptr<std::mutex> turn;

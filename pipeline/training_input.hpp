@@ -21,8 +21,6 @@ struct TrainingInput {
   std::shared_ptr<const PairSplit> links;
   core::Metric metric = core::Metric::kAccuracy;
   DataSignature signature;
-  /// Numbered as in the file.
-  std::shared_ptr<const core::Graph> graph;
 };
 
 }  // namespace laminar::pipeline

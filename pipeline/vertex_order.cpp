@@ -53,6 +53,12 @@ VertexOrder vertex_order_from_name(std::string_view name) {
   return core::detail::from_name<VertexOrder>("the order of vertices", kNames, name);
 }
 
+bool order_reads_edges(VertexOrder asked, Index num_vertices, const VertexOrderInput& input) {
+  if (asked != VertexOrder::kAuto) return asked != VertexOrder::kFile;
+  return static_cast<double>(num_vertices) * static_cast<double>(input.row_bytes) >=
+         static_cast<double>(kSmallTableBytes);
+}
+
 VertexOrderDecision decide_vertex_order(VertexOrder asked, const core::Graph& graph, const VertexOrderInput& input) {
   const auto as_in_file = [](std::string why) { return VertexOrderDecision{VertexOrder::kFile, std::move(why), {}}; };
   if (asked == VertexOrder::kFile) return as_in_file("file, as asked");
@@ -60,7 +66,7 @@ VertexOrderDecision decide_vertex_order(VertexOrder asked, const core::Graph& gr
     return {asked, fmt::format("{}, as asked", name_of(asked)), rank_of(order_by(asked, graph, input.row_bytes))};
   }
   const auto table_bytes = static_cast<double>(graph.num_vertices()) * static_cast<double>(input.row_bytes);
-  if (table_bytes < static_cast<double>(kSmallTableBytes)) {
+  if (!order_reads_edges(asked, graph.num_vertices(), input)) {
     return as_in_file(fmt::format("file, as {:.3g} MiB of rows are read fast in any order",
                                   table_bytes / static_cast<double>(std::size_t{1} << 20)));
   }

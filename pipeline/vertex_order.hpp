@@ -43,6 +43,9 @@ struct VertexOrderDecision {
   std::vector<Index> rank;
 };
 
+/// Whether decide_vertex_order() looks at the edges of a graph of so many vertices.
+bool order_reads_edges(VertexOrder asked, Index num_vertices, const VertexOrderInput& input);
+
 /// What `asked` comes to on a graph. kAuto is kCommunity where a table of rows is far larger than a core's cache, and
 /// the order lets so many more of the rows that sums read be found in a cache than the file's does
 /// (partition::gather_reuse()) that it should pay within five epochs. A pure function of its arguments, on any number

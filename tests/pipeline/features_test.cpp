@@ -125,10 +125,3 @@ TEST_CASE("a number that is not finite is named") {
   CHECK_THROWS_WITH_AS(load(source, {7, 20000}), doctest::Contains("feature 2 of vertex 20000"), Error);
   CHECK(load(source, {7, 20001}).dense.rows() == 2);
 }
-
-TEST_CASE("bytes of a graph count every array") {
-  // Offsets of both directions, sources, targets, positions of the out-edges, weights.
-  const core::Graph graph =
-      core::Graph::from_edges(3, std::vector<VertexId>{0, 1}, std::vector<VertexId>{1, 2}, {}, true);
-  CHECK(pipeline::graph_bytes(graph) == 2 * 4 * 8 + 2 * (4 + 4 + 8));
-}

@@ -69,6 +69,47 @@ TEST_CASE("ranks train to the bits of threads, whatever the number of threads") 
   }
 }
 
+TEST_CASE("ranks that hold their part of the graph only train to the bits of threads that share all of it") {
+  const std::vector<std::pair<int, Words>> runs = {
+      {2, {{"net", "gcn"}, {"parts", "2"}, {"graph", "directed weighted rows"}}},
+      {4, {{"net", "gcn"}, {"parts", "4"}, {"graph", "weighted"}, {"partition", "metis_vol"}}},
+      {4, {{"net", "gat"}, {"parts", "4"}, {"graph", "directed rows"}, {"partition", "laminar"}}},
+      {2, {{"net", "dir_gnn"}, {"parts", "2"}, {"graph", "directed weighted rows"}}},
+      {3, {{"net", "dir_gnn"}, {"parts", "3"}, {"graph", "directed"}, {"partition", "metis_vol"}}},
+      {3, {{"net", "pna"}, {"parts", "3"}, {"graph", "directed rows"}}},
+      {2, {{"net", "gine"}, {"parts", "2"}, {"graph", "directed edges rows"}, {"partition", "random"}}},
+      {4, {{"net", "gcn"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}, {"graph", "directed weighted rows"}}},
+      {4, {{"net", "gcn"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}, {"staleness", "0"}, {"stripes", "1"}}},
+      {2, {{"net", "gcn"}, {"parts", "2"}, {"graph", "rows"}, {"stripes", "1"}, {"fidelity", "2"}}},
+      {2, {{"net", "gcn"}, {"parts", "2"}, {"graph", "directed weighted rows"}, {"order", "rcm"}}},
+      {3, {{"net", "gat"}, {"parts", "3"}, {"order", "community"}, {"stripes", "1"}}},
+      {2, {{"net", "gcn"}, {"parts", "2"}, {"graph", "rows"}, {"order", "auto"}}},
+      // These hold all of it.
+      {2, {{"net", "gcn"}, {"parts", "2"}, {"graph", "rows"}, {"init", "virgo"}}}};
+  for (const auto& [ranks, words] : runs) {
+    CAPTURE(fmt::format("{}", words));
+    const std::string local = train(TrainingSpec(words), nullptr);
+    const FinishedRanks finished = run_training(ranks, words);
+    CAPTURE(finished.output);
+    CHECK(finished.code == 0);
+    CHECK(finished.said == said_of(local, ranks));
+  }
+}
+
+TEST_CASE("a partition or a graph that is wrong on one rank ends all with a line that says what") {
+  const auto wrong = [](const char* what) {
+    return run_training(2, {{"parts", "2"}, {"stripes", "1"}, {"graph", "rows"}, {"differs", what}});
+  };
+  check_errors(wrong("few_parts"), 2, {"--partition: "});
+  check_errors(wrong("odd_parts"), 2, {"--partition: "});
+  check_errors(wrong("damaged"), 2, {"g.h5: /graph/indices: entry 7 is 9999"});
+  // Rank 0 cuts for all.
+  check_errors(run_training(2, {{"parts", "2"}, {"partition", "scissors"}}), 2,
+               {"partition strategy 'scissors' is not known"});
+  check_errors(run_training(2, {{"parts", "2"}, {"partition", "metis_vol"}, {"graph", "rows"}, {"differs", "damaged"}}),
+               2, {"g.h5: /graph/indices: entry 7 is 9999"});
+}
+
 TEST_CASE("ranks that make activations again train to the bits of threads that keep them") {
   const std::vector<std::pair<int, Words>> runs = {
       {2, {{"net", "sage"}, {"parts", "2"}, {"norm", "batch"}, {"fidelity", "3"}}},
@@ -150,6 +191,35 @@ TEST_CASE("what a killed training has left in its checkpoint goes on to the same
   // Ranks that bring different ones must not go on.
   second["differs"] = "checkpoint";
   check_errors(run_training(2, second), 2, {"the checkpoint is not the same on all devices: rank 0 has 'epoch "});
+}
+
+TEST_CASE("ranks that hold their part only go on from a checkpoint with history") {
+  const TemporaryFolder folder;
+  const Words hybrid{{"net", "gcn"}, {"stages", "2"}, {"parts", "2"}, {"chunks", "4"}, {"epochs", "6"}};
+  const std::string whole = train(TrainingSpec(hybrid), nullptr);
+  const auto stopped = [&](Words words, const char* file) {
+    words.insert({{"checkpoint", (folder.path() / file).string()}, {"stop_after", "3"}});
+    REQUIRE(run_training(std::stoi(words["stages"]) * std::stoi(words["parts"]), words).code == 0);
+  };
+  const auto go_on = [&](const char* file) {
+    Words words = hybrid;
+    words.insert({{"checkpoint", (folder.path() / file).string()}, {"resume", "1"}});
+    return run_training(4, words);
+  };
+  stopped(hybrid, "same.h5");
+  FinishedRanks finished = go_on("same.h5");
+  CAPTURE(finished.output);
+  CHECK(finished.said == said_of(whole, 4));
+  // Of one part no halo needs to be known; of others it would.
+  Words other = hybrid;
+  other["parts"] = "1";
+  stopped(other, "one.h5");
+  finished = go_on("one.h5");
+  CHECK(finished.code == 0);
+  other["parts"] = "3";
+  other["stages"] = "1";
+  stopped(other, "three.h5");
+  check_errors(go_on("three.h5"), 4, {"this rank has only its own part of the graph"});
 }
 
 TEST_CASE("a full disk at a checkpoint ends all ranks with the reason, and what was there stays") {

@@ -3,7 +3,11 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/part_graph.hpp"
+#include "laminar/datasets/graph_data.hpp"
+#include "laminar/pipeline/cut_graph.hpp"
 #include "laminar/pipeline/slice.hpp"
+#include "laminar/tests/support/datasets.hpp"
 #include "laminar/tests/support/graphs.hpp"
 
 using namespace laminar;
@@ -11,6 +15,7 @@ using namespace laminar::testing;
 using core::Index;
 using core::VertexId;
 using partition::Layout;
+using pipeline::CutGraph;
 using pipeline::PartMap;
 using pipeline::Range;
 
@@ -122,6 +127,47 @@ TEST_CASE("what one part sends is what the other expects, row by row") {
       }
     }
   }
+}
+
+TEST_CASE("a rank that has its own part only maps it as one that has all") {
+  for (const auto& [name, original] : test_graphs()) {
+    CAPTURE(name);
+    const Index n = original.num_vertices();
+    datasets::GraphData data;
+    data.name = name;
+    data.graph = std::make_shared<const core::Graph>(original);
+    const auto dataset = datasets::from_memory(std::move(data));
+    for (const Index parts : {2, 3}) {
+      for (const Index chunks : {1, 4}) {
+        const auto part_of = scattered(n, parts, 3);
+        const Layout layout(part_of, scattered(n, chunks, 1));
+        const CutGraph whole(layout, original);
+        for (Index p = 0; p < parts; ++p) {
+          const CutGraph own(layout, core::read_part(*dataset, part_of.part_of, parts, p));
+          CHECK(own.held_part == p);
+          const PartMap a(whole, p), b(own, p);
+          CHECK(list(a.halo()) == list(b.halo()));
+          for (Index q = 0; q < parts; ++q) {
+            for (Index c = 0; c < chunks; ++c) {
+              CHECK(list(a.rows_for(q, c)) == list(b.rows_for(q, c)));
+              CHECK(a.rows_from(q, c) == b.rows_from(q, c));
+            }
+            if (q != p) CHECK_THROWS_WITH_AS(PartMap(own, q), doctest::Contains("is there"), Error);
+          }
+          CHECK_THROWS_AS(own.in_file_order(), Error);
+        }
+        CHECK(whole.in_file_order().fingerprint() == original.fingerprint());
+      }
+    }
+  }
+}
+
+TEST_CASE("a part of another layout is refused") {
+  const auto data = block_model_dataset({.vertices = 12});
+  const auto part_of = scattered(12, 3, 1);
+  const core::PartGraph own = core::read_part(*data, part_of.part_of, 3, 1);
+  CHECK_THROWS_WITH_AS(CutGraph(Layout(scattered(12, 2, 1), {1, std::vector<std::int32_t>(12, 0)}), own),
+                       doctest::Contains("part 1 of 3 does not fit a layout of 2 parts"), Error);
 }
 
 TEST_CASE("a map of another graph or of no part is refused") {
