@@ -160,9 +160,9 @@ ChunkOrder Plan::order_of(std::uint64_t seed, Index epoch) const {
                      schedule == ScheduleKind::kOneForwardOneBackward);
 }
 
-Schedule Plan::schedule_of(const ChunkOrder& order) const {
+Schedule Plan::schedule_of(const ChunkOrder& chunks_in_order) const {
   ScheduleInput input = schedule_input;
-  input.chunk_order = order.chunks;
+  input.chunk_order = chunks_in_order.chunks;
   return make_schedule(schedule, input);
 }
 

@@ -44,7 +44,7 @@ struct Plan {
   Index num_devices() const { return topology.devices(); }
   DevicePlace place(Index device) const;
   /// The steps of every stage in `epoch`, in the order that `seed` gives, and that order.
-  Schedule schedule_of(const ChunkOrder& order) const;
+  Schedule schedule_of(const ChunkOrder& chunks_in_order) const;
   ChunkOrder order_of(std::uint64_t seed, Index epoch) const;
 };
 

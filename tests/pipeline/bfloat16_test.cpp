@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "laminar/core/gemm.hpp"
 #include "laminar/layers/registry.hpp"
 #include "laminar/pipeline/memory_estimate.hpp"
 #include "laminar/tests/pipeline/topologies.hpp"
@@ -56,8 +57,9 @@ TEST_CASE("gradients and losses in bfloat16 are near those in float32, weights s
       const Numbers expected = numbers_of(wide[i], *data, exact({}));
       const Numbers found = numbers_of(narrow[i], *data, exact({}));
       for (const auto& [name, gradient] : found.gradients) CHECK(gradient.dtype() == DType::kFloat32);
-      // Of narrow nets on 120 vertices, the parameter that is furthest off.
-      CHECK(largest_difference(expected.gradients, found.gradients) < 0.25);
+      // Of narrow nets on 120 vertices, the parameter that is furthest off. A processor that multiplies bfloat16 rounds
+      // the weights, too.
+      CHECK(largest_difference(expected.gradients, found.gradients) < (core::has_fast_bfloat16_gemm() ? 0.3 : 0.25));
       check_near(found, expected, 0.05);
     }
   }

@@ -148,9 +148,10 @@ TEST_CASE("a pipeline of equal stages and chunks is idle for (S - 1) / (K + S - 
 }
 
 TEST_CASE("a rehearsed epoch takes no less than its computing and its messages") {
+  // With a message back, so that the next epoch can't begin before the end of this one.
   const std::vector<DeviceProgram> programs = {
-      {Operation::compute(10), Operation::send(1, 5000, tag(0)), Operation::compute(2)},
-      {Operation::receive(0, tag(0)), Operation::compute(3)}};
+      {Operation::compute(10), Operation::send(1, 5000, tag(0)), Operation::compute(2), Operation::receive(1, tag(1))},
+      {Operation::receive(0, tag(0)), Operation::compute(3), Operation::send(0, 100, tag(1))}};
   const auto over_memory = pipeline::rehearse(programs, {});
   CHECK(over_memory.epoch_ms >= 13);
   REQUIRE(over_memory.devices.size() == 2);
