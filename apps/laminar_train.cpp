@@ -49,8 +49,9 @@ constexpr double kMebibyte = 1024.0 * 1024.0;
 /// What the runs gave.
 struct Outcome {
   std::vector<pipeline::TrainResult> results;
-  /// The state after the last run.
-  pipeline::Checkpoint last;
+  /// Of the last run.
+  pipeline::TrainOptions options;
+  pipeline::DataSignature data;
   /// Of the one run, if they were asked for.
   pipeline::Prediction predictions;
   /// By run, if they were asked for.
@@ -238,7 +239,8 @@ Outcome train(const TrainCommand& c, const core::Dataset& data, const std::vecto
     const bool cut_short = result.ending == pipeline::Ending::kInterrupted;
     if (!cut_short || outcome.results.empty()) {
       outcome.results.push_back(std::move(result));
-      outcome.last = trainer.checkpoint();
+      outcome.options = trainer.options();
+      outcome.data = trainer.data();
       if (!c.predictions.empty()) outcome.predictions = trainer.predict();
     }
     // Ranks hear of signals at different times; what they agree on is that a run was cut short.
@@ -276,12 +278,12 @@ ReportData report_data(const TrainCommand& c, const core::Dataset& data, const O
   for (const auto& [name, value] : c.configuration()) report.configuration.push_back({name, value});
   report.configuration.push_back({"recompute", recompute});
   report.model = c.model;
-  report.options = outcome.last.options;
+  report.options = outcome.options;
   report.num_weights = num_weights;
   report.schema = data.schema();
   report.dataset_file = c.graph.string();
   report.provenance = datasets::details(c.graph).provenance;
-  report.fingerprint = fmt::format("{:016x}", outcome.last.data.graph_fingerprint);
+  report.fingerprint = fmt::format("{:016x}", outcome.data.graph_fingerprint);
   report.splits = outcome.pairs;
   for (const pipeline::TrainResult& r : outcome.results) {
     if (c.of_links) break;
@@ -353,9 +355,8 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
       if (!failure) failure = std::current_exception();
     }
   };
-  write(c.predictions, [&] {
-    write_predictions(c.predictions, predictions_of(outcome.last.data, data, std::move(outcome.predictions)));
-  });
+  write(c.predictions,
+        [&] { write_predictions(c.predictions, predictions_of(outcome.data, data, std::move(outcome.predictions))); });
   write(c.trace, [&] { core::write_file(c.trace, trace_json(outcome.results)); });
   write(c.curves, [&] { core::write_file(c.curves, curves_csv(outcome.results)); });
   const double peak_rss_mib = static_cast<double>(peak_rss_bytes()) / kMebibyte;
@@ -363,7 +364,7 @@ int train_and_report(TrainCommand& c, const core::Dataset& data, pipeline::Trans
     core::write_file(c.json, run_json({.graph = c.graph,
                                        .schema = &schema,
                                        .model = &c.model,
-                                       .options = &outcome.last.options,
+                                       .options = &outcome.options,
                                        .num_weights = num_weights,
                                        .recompute = recompute,
                                        .machine = this_machine(c.training.threads),

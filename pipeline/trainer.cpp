@@ -342,6 +342,9 @@ Checkpoint Trainer::checkpoint() const {
   return result;
 }
 
+const TrainOptions& Trainer::options() const { return impl_->input.options; }
+const DataSignature& Trainer::data() const { return impl_->input.signature; }
+
 Prediction Trainer::predict(bool embedding) {
   std::vector<Prediction> results(impl_->devices.size());
   impl_->on_all([&](DeviceTrainer& device) {

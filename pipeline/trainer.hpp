@@ -57,8 +57,11 @@ class Trainer {
   TrainResult run();
 
   /// The state after the last epoch, sharing its tensors with the trainer; make_model() of it is the best epoch's
-  /// model.
+  /// model. Of several ranks all call it, and every one's tables of history go to rank 0.
   Checkpoint checkpoint() const;
+  /// What is trained, as a checkpoint would say.
+  const TrainOptions& options() const;
+  const DataSignature& data() const;
   /// What the best epoch's weights (the last ones if nothing was evaluated) say of every vertex, in the file's order,
   /// through all devices; of several ranks all call it, and rank 0 gets the rows.
   Prediction predict(bool embedding = false);
