@@ -151,27 +151,16 @@ class AttentionNode final : public AggregationNode {
 
   template <class T>
   void forward_any(const Tensor& sources, Tensor& y, Index begin, Index end) {
-    const Index d = y.cols();
     using C = Computed<T>;
-    const Index width = d / heads_;
-    const T* z = sources.data<T>();
-    const C* s = source_scores_.data<C>();
-    const C* t = target_scores_.data<C>();
-    T* out = y.data<T>();
-    C* kept = keep_ ? kept_.data<C>() : nullptr;
-    T* positive = keep_ ? positive_part_.data<T>() : nullptr;
-    const C slope = static_cast<C>(slope_);
-    parallel_for_rows(a_->offsets, begin, end, [&](Index row_begin, Index row_end) {
-      AttentionScratch<C> scratch;
-      std::vector<C> kept_row(static_cast<std::size_t>(heads_ * kAttentionKept));
-      for (Index i = row_begin; i < row_end; ++i) {
-        const RowIndices in = row_indices(a_->offsets, a_->sources, i);
-        if (masks_.active()) masks_.of_row(i, in.span(), scratch.masks);
-        C* k = keep_ ? kept + i * heads_ * kAttentionKept : kept_row.data();
-        attention_weights(s, t + i * heads_, heads_, slope, in, scratch, k);
-        gather_heads(out + i * d, keep_ ? positive + i * d : nullptr, z, heads_, width, in, scratch);
-      }
-    });
+    AttentionForward<T> what{.edges = edges<T>(a_->offsets, a_->sources, y.cols()),
+                             .z = sources.data<T>(),
+                             .target_scores = target_scores_.data<C>(),
+                             .y = y.data<T>()};
+    if (keep_) {
+      what.kept = kept_.data<C>();
+      what.positive = positive_part_.data<T>();
+    }
+    parallel_for_rows(a_->offsets, begin, end, [&what](Index from, Index to) { attention_forward(what, from, to); });
   }
 
   /// What sources need of targets (kAttentionTarget) [rows, 4 * heads]; and, if `dt` is given, the gradient of the
@@ -199,72 +188,62 @@ class AttentionNode final : public AggregationNode {
     const Index width = d / heads;
     const C slope = static_cast<C>(slope_);
     parallel_for_vectorised(dy.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-      with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+      const auto rows = [=]<Index kWidth>(Index count) LAMINAR_INLINE_LAMBDA {
         for (Index i = begin; i < end; ++i) {
-          C* numbers_of = out + i * heads * kAttentionTarget;
-          const C* kept_of = kept + i * heads * kAttentionKept;
-          C* c = numbers_of + 3 * heads;
-          dots_of_heads<kWidth>(c, g + i * d, y + i * d, heads, width);
+          C* numbers_of = out + i * count * kAttentionTarget;
+          const C* kept_of = kept + i * count * kAttentionKept;
+          C* c = numbers_of + 3 * count;
+          dots_of_heads<kWidth>(c, g + i * d, y + i * d, count, width);
           if (dt != nullptr) {
             // <dy_i, y_i+>, where the scores come after it.
             C* c_positive = numbers_of;
-            dots_of_heads<kWidth>(c_positive, g + i * d, positive + i * d, heads, width);
-            for (Index h = 0; h < heads; ++h) {
-              const C p = kept_of[2 * heads + h];
-              const C one = kept_of[heads + h] > 0 ? C(1) : C(0);
+            dots_of_heads<kWidth>(c_positive, g + i * d, positive + i * d, count, width);
+            LAMINAR_LANES
+            for (Index h = 0; h < count; ++h) {
+              const C p = kept_of[2 * count + h];
+              const C one = kept_of[count + h] > 0 ? C(1) : C(0);
               const C v = (c_positive[h] - c[h] * p) + slope * ((c[h] - c_positive[h]) - c[h] * (one - p));
-              dt[i * heads + h] = adds ? dt[i * heads + h] + v : v;
+              dt[i * count + h] = adds ? dt[i * count + h] + v : v;
             }
           }
-          for (Index h = 0; h < heads; ++h) numbers_of[h] = scores[i * heads + h];
-          for (Index k = 0; k < 2 * heads; ++k) numbers_of[heads + k] = kept_of[k];
+          LAMINAR_LANES
+          for (Index h = 0; h < count; ++h) numbers_of[h] = scores[i * count + h];
+          LAMINAR_LANES
+          for (Index k = 0; k < 2 * count; ++k) numbers_of[count + k] = kept_of[k];
         }
+      };
+      with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+        // A constant makes the loops over heads instructions without branches.
+        heads == 8 ? rows.template operator()<kWidth>(8) : rows.template operator()<kWidth>(heads);
       });
     });
   }
 
   template <class T>
   void backward_any(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& sinks) const {
-    const Index d = dy.cols();
-    const Index width = d / heads_;
     using C = Computed<T>;
-    const T* g = dy.data<T>();
-    const T* z = z_.data<T>();
-    const C* s = source_scores_.data<C>();
-    T* dz = sinks.rows.tensor ? sinks.rows.tensor.data<T>() : nullptr;
-    C* ds = sinks.scores.tensor ? sinks.scores.tensor.data<C>() : nullptr;
-    const C slope = static_cast<C>(slope_);
     const auto& transposed = a_->transposed;
-    const AttentionTargets<T> of{numbers.data<C>(), g};
-    parallel_for_rows(transposed.offsets, begin, end, [&](Index source_begin, Index source_end) {
-      AttentionScratch<C> scratch;
-      std::vector<C> sum(static_cast<std::size_t>(d));
-      // A source's own row, widened if need be.
-      std::vector<C> widened(static_cast<std::size_t>(std::is_same_v<T, C> ? 0 : d));
-      for (Index j = source_begin; j < source_end; ++j) {
-        const RowIndices targets = row_indices(transposed.offsets, transposed.rows, j);
-        if (masks_.active()) masks_.of_source(j, targets.span(), scratch.masks);
-        const C* own = nullptr;
-        if constexpr (std::is_same_v<T, C>) {
-          own = z + j * d;
-        } else {
-          std::copy_n(z + j * d, d, widened.begin());
-          own = widened.data();
-        }
-        attention_source_weights(s + j * heads_, own, of, heads_, width, slope, targets, scratch);
-        if (dz != nullptr) {
-          gather_heads(sum.data(), nullptr, g, heads_, width, targets, scratch);
-          for (Index c = 0; c < d; ++c) {
-            dz[j * d + c] = static_cast<T>((sinks.rows.accumulate ? C(dz[j * d + c]) : C(0)) + sum[c]);
-          }
-        }
-        if (ds == nullptr) continue;
-        for (Index h = 0; h < heads_; ++h) {
-          C& out = ds[j * heads_ + h];
-          out = (sinks.scores.accumulate ? out : C(0)) + static_cast<C>(scratch.totals[h]);
-        }
-      }
-    });
+    AttentionBackward<T> what{.edges = edges<T>(transposed.offsets, transposed.rows, dy.cols()),
+                              .z = z_.data<T>(),
+                              .numbers = numbers.data<C>(),
+                              .dy = dy.data<T>(),
+                              .adds_dz = sinks.rows.accumulate,
+                              .adds_ds = sinks.scores.accumulate};
+    if (sinks.rows.tensor) what.dz = sinks.rows.tensor.data<T>();
+    if (sinks.scores.tensor) what.ds = sinks.scores.tensor.data<C>();
+    parallel_for_rows(transposed.offsets, begin, end,
+                      [&what](Index from, Index to) { attention_backward(what, from, to); });
+  }
+
+  template <class T>
+  AttentionEdges<T> edges(std::span<const EdgeId> offsets, std::span<const std::int32_t> indices, Index d) const {
+    return {.offsets = offsets,
+            .indices = indices,
+            .heads = heads_,
+            .width = d / heads_,
+            .slope = static_cast<Computed<T>>(slope_),
+            .source_scores = source_scores_.data<Computed<T>>(),
+            .masks = masks_.active() ? &masks_ : nullptr};
   }
 
   Inputs in_;

@@ -2,13 +2,30 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
+#include "laminar/core/attention_lanes.hpp"
 #include "laminar/core/dot.hpp"
 #include "laminar/core/exponential.hpp"
 #include "laminar/core/multiversion.hpp"
 
 namespace laminar::core {
 namespace {
+
+/// What is needed for a row's edges, numbers of an edge and head at e * heads + h; reused from row to row, so that
+/// arrays may be longer than a row needs.
+template <class T>
+struct AttentionScratch {
+  /// By edge and head: alpha times mask, and the same where the score is positive, else 0.
+  std::vector<T> weights, positive;
+  /// By edge and head: the dropout masks; empty = no dropout.
+  std::vector<T> masks;
+  std::vector<T> exponents, means, slopes, dots;
+  /// By head.
+  std::vector<T> largest;
+  std::vector<double> totals, positive_totals;
+};
 
 /// f with a constant for the numbers of heads that are usual, which makes its loops over heads vector instructions; 0
 /// stands for any other.
@@ -110,6 +127,8 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   }
 }
 
+/// score_eh = leaky(source_scores[sources[e], h] + target_scores[h]), alpha = softmax of it over the edges, into
+/// scratch.weights (times masks), scratch.positive, and kept [3, heads].
 template <class T>
 LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, Index heads, T slope,
                                 const RowIndices& sources, AttentionScratch<T>& scratch, T* kept) {
@@ -133,6 +152,13 @@ LAMINAR_INLINE void head_dots(Computed<T>* dots, const Computed<T>* z, const T* 
     }
   });
 }
+
+/// By target: its numbers [4, heads] and dy_i [heads, width], kept as T.
+template <class T>
+struct AttentionTargets {
+  const Computed<T>* numbers = nullptr;
+  const T* gradients = nullptr;
+};
 
 template <class T, Index kHeads>
 LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, const AttentionTargets<T>& of,
@@ -184,6 +210,8 @@ LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, co
   }
 }
 
+/// The same weights for the out-edges of a source with scores [heads] and row z [heads, width], widened; also
+/// scratch.totals[h], the sum that ds is.
 template <class T>
 LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const Computed<T>* z,
                                        const AttentionTargets<T>& of, Index heads, Index width, Computed<T> slope,
@@ -222,6 +250,8 @@ LAMINAR_INLINE void gather_heads_tile(Y* y, Y* y_positive, const T* x, Index str
   }
 }
 
+/// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c], and y_positive likewise from scratch.positive; h
+/// of `heads`, c of `width`, rows of x one after the other. Null y_positive: left out.
 template <class Y, class T, bool kBoth>
 LAMINAR_INLINE void gather_heads_any(Y* y, Y* y_positive, const T* x, Index heads, Index width,
                                      const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
@@ -252,73 +282,92 @@ LAMINAR_INLINE void gather_heads_any(Y* y, Y* y_positive, const T* x, Index head
   }
 }
 
-template <class Y, class T>
-LAMINAR_INLINE void gather_heads_either(Y* y, Y* y_positive, const T* x, Index heads, Index width,
-                                        const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
-  if (y_positive != nullptr) {
-    gather_heads_any<Y, T, true>(y, y_positive, x, heads, width, indices, scratch);
-  } else {
-    gather_heads_any<Y, T, false>(y, y_positive, x, heads, width, indices, scratch);
+template <class T>
+LAMINAR_INLINE void forward_any(const AttentionForward<T>& what, Index begin, Index end) {
+  using C = Computed<T>;
+  const AttentionEdges<T>& edges = what.edges;
+  const Index d = edges.heads * edges.width;
+  AttentionScratch<C> scratch;
+  std::vector<C> kept_row(static_cast<std::size_t>(edges.heads * kAttentionKept));
+  for (Index i = begin; i < end; ++i) {
+    const RowIndices in = edges.row(i);
+    if (edges.masks != nullptr) edges.masks->of_row(i, in.span(), scratch.masks);
+    C* kept = what.kept != nullptr ? what.kept + i * edges.heads * kAttentionKept : kept_row.data();
+    weights_any(edges.source_scores, what.target_scores + i * edges.heads, edges.heads, edges.slope, in, scratch, kept);
+    if (what.positive != nullptr) {
+      gather_heads_any<T, T, true>(what.y + i * d, what.positive + i * d, what.z, edges.heads, edges.width, in,
+                                   scratch);
+    } else {
+      gather_heads_any<T, T, false>(what.y + i * d, nullptr, what.z, edges.heads, edges.width, in, scratch);
+    }
   }
 }
 
+template <class T>
+LAMINAR_INLINE void backward_any(const AttentionBackward<T>& what, Index begin, Index end) {
+  using C = Computed<T>;
+  const AttentionEdges<T>& edges = what.edges;
+  const Index d = edges.heads * edges.width;
+  const AttentionTargets<T> of{what.numbers, what.dy};
+  AttentionScratch<C> scratch;
+  std::vector<C> sum(static_cast<std::size_t>(d));
+  // A source's own row, widened if need be.
+  std::vector<C> own(static_cast<std::size_t>(d));
+  for (Index j = begin; j < end; ++j) {
+    const RowIndices targets = edges.row(j);
+    if (edges.masks != nullptr) edges.masks->of_source(j, targets.span(), scratch.masks);
+    std::copy_n(what.z + j * d, d, own.begin());
+    source_weights_any(edges.source_scores + j * edges.heads, own.data(), of, edges.heads, edges.width, edges.slope,
+                       targets, scratch);
+    if (what.dz != nullptr) {
+      gather_heads_any<C, T, false>(sum.data(), nullptr, what.dy, edges.heads, edges.width, targets, scratch);
+      T* const dz = what.dz + j * d;
+      for (Index c = 0; c < d; ++c) dz[c] = static_cast<T>((what.adds_dz ? C(dz[c]) : C(0)) + sum[c]);
+    }
+    if (what.ds == nullptr) continue;
+    for (Index h = 0; h < edges.heads; ++h) {
+      C& out = what.ds[j * edges.heads + h];
+      out = (what.adds_ds ? out : C(0)) + static_cast<C>(scratch.totals[h]);
+    }
+  }
+}
+
+LAMINAR_MULTIVERSION
+void forward(const AttentionForward<float>& what, Index begin, Index end) { forward_any(what, begin, end); }
+LAMINAR_MULTIVERSION
+void forward(const AttentionForward<double>& what, Index begin, Index end) { forward_any(what, begin, end); }
+LAMINAR_MULTIVERSION
+void forward(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any(what, begin, end); }
+LAMINAR_MULTIVERSION
+void backward(const AttentionBackward<float>& what, Index begin, Index end) { backward_any(what, begin, end); }
+LAMINAR_MULTIVERSION
+void backward(const AttentionBackward<double>& what, Index begin, Index end) { backward_any(what, begin, end); }
+LAMINAR_MULTIVERSION
+void backward(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any(what, begin, end); }
+
 }  // namespace
 
-LAMINAR_MULTIVERSION
-void attention_weights(const float* source_scores, const float* target_scores, Index heads, float slope,
-                       const RowIndices& sources, AttentionScratch<float>& scratch, float* kept) {
-  weights_any(source_scores, target_scores, heads, slope, sources, scratch, kept);
+template <class T>
+void attention_forward(const AttentionForward<T>& what, Index begin, Index end) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (attention_forward_lanes(what, begin, end)) return;
+  }
+  forward(what, begin, end);
 }
 
-LAMINAR_MULTIVERSION
-void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
-                       const RowIndices& sources, AttentionScratch<double>& scratch, double* kept) {
-  weights_any(source_scores, target_scores, heads, slope, sources, scratch, kept);
+template <class T>
+void attention_backward(const AttentionBackward<T>& what, Index begin, Index end) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (attention_backward_lanes(what, begin, end)) return;
+  }
+  backward(what, begin, end);
 }
 
-LAMINAR_MULTIVERSION
-void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<float>& of,
-                              Index heads, Index width, float slope, const RowIndices& targets,
-                              AttentionScratch<float>& scratch) {
-  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
-                              Index heads, Index width, double slope, const RowIndices& targets,
-                              AttentionScratch<double>& scratch) {
-  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<Bfloat16>& of,
-                              Index heads, Index width, float slope, const RowIndices& targets,
-                              AttentionScratch<float>& scratch) {
-  source_weights_any(source_scores, z, of, heads, width, slope, targets, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<float>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<double>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
-                  const RowIndices& indices, const AttentionScratch<float>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
-}
-
-LAMINAR_MULTIVERSION
-void gather_heads(float* y, float* y_positive, const Bfloat16* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<float>& scratch) {
-  gather_heads_either(y, y_positive, x, heads, width, indices, scratch);
-}
+template void attention_forward(const AttentionForward<float>&, Index, Index);
+template void attention_forward(const AttentionForward<double>&, Index, Index);
+template void attention_forward(const AttentionForward<Bfloat16>&, Index, Index);
+template void attention_backward(const AttentionBackward<float>&, Index, Index);
+template void attention_backward(const AttentionBackward<double>&, Index, Index);
+template void attention_backward(const AttentionBackward<Bfloat16>&, Index, Index);
 
 }  // namespace laminar::core

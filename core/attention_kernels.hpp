@@ -1,71 +1,80 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
+#include "laminar/core/edge_masks.hpp"
 #include "laminar/core/gather.hpp"
+#include "laminar/core/types.hpp"
 
-/// The kernels of attention (attention.cpp), for one row; serial, vectorised over heads and columns. Numbers of an edge
-/// and head stand at e * heads + h. The order of every sum is fixed, so results don't depend on the instruction set.
+/// The kernels of attention (attention.cpp) over a range of rows; serial, vectorised over heads and columns. The order
+/// of every sum is fixed by shapes alone, so results don't depend on the instruction set, nor on where ranges are cut.
 namespace laminar::core {
-
-/// What is needed for a row's edges; reused from row to row, so that arrays may be longer than a row needs.
-template <class T>
-struct AttentionScratch {
-  /// By edge and head: alpha times mask, and the same where the score is positive, else 0.
-  std::vector<T> weights, positive;
-  /// By edge and head: the dropout masks; empty = no dropout.
-  std::vector<T> masks;
-  std::vector<T> exponents, means, slopes, dots;
-  /// By head.
-  std::vector<T> largest;
-  std::vector<double> totals, positive_totals;
-};
 
 /// What is kept of a row, head after head of each: the largest score m, 1 / sum of exp(score - m) (0 for a row without
 /// edges), and p, the sum of alpha over edges of positive score.
 inline constexpr Index kAttentionKept = 3;
 
-/// score_eh = leaky(source_scores[sources[e], h] + target_scores[h]), alpha = softmax of it over the edges, into
-/// scratch.weights (times masks), scratch.positive, and kept [3, heads].
-void attention_weights(const float* source_scores, const float* target_scores, Index heads, float slope,
-                       const RowIndices& sources, AttentionScratch<float>& scratch, float* kept);
-void attention_weights(const double* source_scores, const double* target_scores, Index heads, double slope,
-                       const RowIndices& sources, AttentionScratch<double>& scratch, double* kept);
-
 /// What a source's side of the backward needs of a target i, head after head of each: its score, m and 1 / sum as kept,
 /// c_i = <dy_i, y_i>; side by side, as they are gathered.
 inline constexpr Index kAttentionTarget = 4;
 
-/// By target: these numbers [4, heads], and dy_i [heads, width], kept as T.
+/// Rows in CSR order and what all edges share. Rows of x are `heads` of `width` columns each, one after the other.
 template <class T>
-struct AttentionTargets {
-  const Computed<T>* numbers = nullptr;
-  const T* gradients = nullptr;
+struct AttentionEdges {
+  std::span<const EdgeId> offsets;
+  std::span<const std::int32_t> indices;
+  Index heads = 1;
+  Index width = 1;
+  /// Of the leaky ReLU.
+  Computed<T> slope{};
+  /// [sources, heads].
+  const Computed<T>* source_scores = nullptr;
+  /// Null without dropout.
+  const EdgeMasks* masks = nullptr;
+
+  RowIndices row(Index r) const { return row_indices(offsets, indices, r); }
 };
 
-/// The same weights for the out-edges of a source with scores [heads] and row z [heads, width], widened; also
-/// scratch.totals[h] = sum over e of leaky'(score_eh) alpha_eh (mask_eh <dy_i, z>_h - c_ih). The difference is taken
-/// edge by edge: in a sum of each term it would cancel digits away.
-void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<float>& of,
-                              Index heads, Index width, float slope, const RowIndices& targets,
-                              AttentionScratch<float>& scratch);
-void attention_source_weights(const double* source_scores, const double* z, const AttentionTargets<double>& of,
-                              Index heads, Index width, double slope, const RowIndices& targets,
-                              AttentionScratch<double>& scratch);
-void attention_source_weights(const float* source_scores, const float* z, const AttentionTargets<Bfloat16>& of,
-                              Index heads, Index width, float slope, const RowIndices& targets,
-                              AttentionScratch<float>& scratch);
+/// y_i = sum over the row's edges of alpha_ij mask_ij z_j, alpha the softmax of leaky(source score_j + target score_i).
+template <class T>
+struct AttentionForward {
+  /// Row i's indices are the sources of its in-edges.
+  AttentionEdges<T> edges;
+  /// [sources, heads * width].
+  const T* z = nullptr;
+  /// [rows, heads].
+  const Computed<T>* target_scores = nullptr;
+  T* y = nullptr;
+  /// [rows, 3 * heads] and, like y, the part of y that came over edges of positive score. Both null: neither is wanted.
+  Computed<T>* kept = nullptr;
+  T* positive = nullptr;
+};
 
-/// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c], and y_positive likewise from scratch.positive; h
-/// of `heads`, c of `width`, rows of x one after the other. Null y_positive: left out.
-void gather_heads(float* y, float* y_positive, const float* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<float>& scratch);
-void gather_heads(double* y, double* y_positive, const double* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<double>& scratch);
-void gather_heads(Bfloat16* y, Bfloat16* y_positive, const Bfloat16* x, Index heads, Index width,
-                  const RowIndices& indices, const AttentionScratch<float>& scratch);
-void gather_heads(float* y, float* y_positive, const Bfloat16* x, Index heads, Index width, const RowIndices& indices,
-                  const AttentionScratch<float>& scratch);
+/// dz_j (+)= sum over the source's out-edges of alpha_ij mask_ij dy_i, and ds_j (+)= sum of leaky'(score_ij) alpha_ij
+/// (mask_ij <dy_i, z_j> - c_i), head by head. The difference is taken edge by edge: in a sum of each term it would
+/// cancel digits away.
+template <class T>
+struct AttentionBackward {
+  /// Row j's indices are the targets of its out-edges.
+  AttentionEdges<T> edges;
+  /// [sources, heads * width].
+  const T* z = nullptr;
+  /// [targets, 4 * heads] and [targets, heads * width].
+  const Computed<T>* numbers = nullptr;
+  const T* dy = nullptr;
+  /// Like z, and [sources, heads]; null: not wanted.
+  T* dz = nullptr;
+  Computed<T>* ds = nullptr;
+  /// Whether to add to what is there.
+  bool adds_dz = false;
+  bool adds_ds = false;
+};
+
+/// Rows [begin, end). T is float, double or Bfloat16, whose numbers are added up in float and rounded once.
+template <class T>
+void attention_forward(const AttentionForward<T>& what, Index begin, Index end);
+template <class T>
+void attention_backward(const AttentionBackward<T>& what, Index begin, Index end);
 
 }  // namespace laminar::core

@@ -38,7 +38,7 @@ LAMINAR_INLINE void store_eight(Bfloat16* p, const EightOf<float>& v) {
   const EightOf<std::uint32_t> nan = (wide >> 16) | 0x40U;
   const EightOf<std::uint32_t> kept = (wide & 0x7fffffffU) > 0x7f800000U ? nan : rounded;
   const auto halves = __builtin_convertvector(kept, EightOf<std::uint16_t>);
-  std::memcpy(p, &halves, sizeof halves);
+  std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
 }
 
 /// v = a[0..8) * b[0..8), number by number.

@@ -2,11 +2,13 @@
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "laminar/core/aggregation.hpp"
+#include "laminar/core/attention_lanes.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/linear.hpp"
 #include "laminar/core/random.hpp"
@@ -106,6 +108,92 @@ TEST_CASE("attention agrees with the reference, forward and backward") {
           CHECK(close(pass.parameter_gradients[1], expected.dtarget));
         }
       }
+    }
+  }
+}
+
+TEST_CASE("kernels in float32 agree with those in float64, dropout and falling scores included") {
+  // One row of many edges among rows of few, and rows without any.
+  const Graph graphs[] = {star(300), directed_random(90, 400, false, 4)};
+  struct Shape {
+    Index heads, width;
+  };
+  for (const Graph& graph : graphs) {
+    const Block block = Block::whole(graph);
+    const Index n = graph.num_vertices();
+    for (const auto [heads, width] : {Shape{1, 15},
+                                      {1, 16},
+                                      {1, 17},
+                                      {1, 32},
+                                      {1, 40},
+                                      {1, 58},
+                                      {1, 65},
+                                      {1, 128},
+                                      {1, 129},
+                                      {8, 8},
+                                      {8, 16},
+                                      {16, 8},
+                                      {16, 16}}) {
+      for (const double dropout : {0.0, 0.4}) {
+        for (const double slope : {kSlope, 0.0, -0.5}) {
+          CAPTURE(heads);
+          CAPTURE(width);
+          CAPTURE(dropout);
+          CAPTURE(slope);
+          const auto run = [&, count = heads, d = heads * width](DType dtype) {
+            const ParameterList p = vectors(d, dtype);
+            return run_pass(
+                context(dtype, true),
+                [&](Tape& t, const std::vector<Var>& in) {
+                  const Sources z = block.sources(t, in[0]);
+                  return softmax_sum(t, block, leaky_relu(dot(src(z), *p[0]) + dot(dst(z), *p[1]), slope), src(z),
+                                     {count, true, dropout});
+                },
+                {random_tensor(n, d, dtype, 1)}, p);
+          };
+          const Pass found = run(DType::kFloat32);
+          const Pass expected = run(kDouble);
+          CHECK(relative_difference(found.output, expected.output) <= 1e-5);
+          CHECK(relative_difference(found.input_gradients[0], expected.input_gradients[0]) <= 1e-5);
+          const double scale = norm(expected.input_gradients[0]);
+          for (const std::size_t k : {0, 1}) {
+            const Tensor& a = found.parameter_gradients[k];
+            const Tensor& b = expected.parameter_gradients[k];
+            CHECK(relative_difference(a, b) * std::max(norm(a), norm(b)) <= 1e-5 * scale);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels for long and for short registers give the same bits") {
+  const Graph graph = directed_random(90, 700, false, 4);
+  const Block block = Block::whole(graph);
+  for (const auto& [heads, width] : {std::pair<Index, Index>{1, 16}, {1, 40}, {1, 58}, {1, 128}, {8, 8}, {8, 16}}) {
+    for (const DType kept : {DType::kFloat32, DType::kBfloat16}) {
+      CAPTURE(heads);
+      CAPTURE(width);
+      const auto run = [&, count = heads, d = heads * width](bool wide) {
+        allow_wide_attention(wide);
+        const ParameterList p = vectors(d, DType::kFloat32);
+        TapeContext c = context(DType::kFloat32, true);
+        c.bfloat16 = kept == DType::kBfloat16;
+        return run_pass(
+            c,
+            [&](Tape& t, const std::vector<Var>& in) {
+              const Sources z = block.sources(t, in[0]);
+              return softmax_sum(t, block, leaky_relu(dot(src(z), *p[0]) + dot(dst(z), *p[1]), kSlope), src(z),
+                                 {count, true, 0.4});
+            },
+            {random_tensor(graph.num_vertices(), d, DType::kFloat32, 1).to(kept)}, p);
+      };
+      const Pass shorter = run(false);
+      const Pass longer = run(true);
+      CHECK(same_bits(shorter.output, longer.output));
+      CHECK(same_bits(shorter.input_gradients[0], longer.input_gradients[0]));
+      for (const std::size_t k : {0, 1})
+        CHECK(same_bits(shorter.parameter_gradients[k], longer.parameter_gradients[k]));
     }
   }
 }

@@ -1,0 +1,234 @@
+#pragma once
+
+#include <vector>
+
+#include "laminar/core/attention_columns.hpp"
+#include "laminar/core/attention_kernels.hpp"
+#include "laminar/core/exponential.hpp"
+
+/// Attention's kernels for eight heads of 8 or 16 columns; for attention_lanes.cpp alone, which compiles them for
+/// several instruction sets.
+namespace laminar::core::lanes {
+
+/// Heads [first, first + 8) of row i: weights[16 e ..] gets exp(score - largest), times mask, and the same where the
+/// score is positive; `inverse` 1 / their sum without masks.
+template <class T, bool kKeeps>
+LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, Index first, std::vector<float>& masks,
+                                    float* weights, float* inverse) {
+  const AttentionEdges<T>& edges = what.edges;
+  const Index heads = edges.heads;
+  const float* const scores = edges.source_scores + first;
+  const RowIndices in = edges.row(i);
+  if (edges.masks != nullptr) edges.masks->of_row(i, in.span(), masks);
+  Eight target;
+  load_eight(target, what.target_scores + i * heads + first);
+  // The leaky ReLU rises, so the largest score is that of the largest source.
+  Eight largest = Eight{} - kInfinity;
+  for (Index e = 0; e < in.count; ++e) {
+    fetch_ahead(scores, kLanes, heads, in, e);
+    Eight source;
+    load_eight(source, scores + in[e] * heads);
+    larger(largest, source);
+  }
+  largest += target;
+  leaky(largest, largest, edges.slope);
+  EightDoubles total = {};
+  EightDoubles positive_total = {};
+  for (Index e = 0; e < in.count; ++e) {
+    Eight raw;
+    load_eight(raw, scores + in[e] * heads);
+    raw += target;
+    Eight weight;
+    leaky(weight, raw, edges.slope);
+    weight -= largest;
+    exponentials_of<EightWords>(weight);
+    add_to(total, weight);
+    Eight positive = raw > Eight{} ? weight : Eight{};
+    if constexpr (kKeeps) add_to(positive_total, positive);
+    if (edges.masks != nullptr) {
+      Eight mask;
+      load_eight(mask, masks.data() + e * heads + first);
+      weight *= mask;
+      positive *= mask;
+    }
+    put_eight(weights + 2 * kLanes * e, weight);
+    if constexpr (kKeeps) put_eight(weights + 2 * kLanes * e + kLanes, positive);
+  }
+  EightDoubles share = {};
+  if (in.count > 0) {
+    if constexpr (kKeeps) share = positive_total / total;
+    total = 1.0 / total;
+  }
+  put_eight(inverse, __builtin_convertvector(total, Eight));
+  if constexpr (kKeeps) {
+    float* const kept = what.kept + i * kAttentionKept * heads + first;
+    put_eight(kept, largest);
+    put_eight(kept + heads, __builtin_convertvector(total, Eight));
+    put_eight(kept + 2 * heads, __builtin_convertvector(share, Eight));
+  }
+}
+
+/// Heads [first, first + 8). kKeeps: for a backward.
+template <class T, bool kWide, Index kWidth, bool kKeeps>
+LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, Index end, Index first) {
+  using Shape = Heads<kWidth, kWide>;
+  constexpr Index kPieces = Shape::kPieces;
+  const AttentionEdges<T>& edges = what.edges;
+  const Index d = edges.heads * kWidth;
+  const T* const z = what.z + first * kWidth;
+  std::vector<float> masks;
+  std::vector<float> buffer;
+  for (Index row = begin, next = 0; row < end; row = next) {
+    next = group_end(edges.offsets, row, end);
+    float* const inverse = room(buffer, (next - row + 2 * (edges.offsets[next] - edges.offsets[row])) * kLanes);
+    float* const weights = inverse + (next - row) * kLanes;
+    const auto weights_of = [=, &edges](Index i) LAMINAR_INLINE_LAMBDA {
+      return weights + (edges.offsets[i] - edges.offsets[row]) * 2 * kLanes;
+    };
+    for (Index i = row; i < next; ++i) {
+      forward_weights<T, kKeeps>(what, i, first, masks, weights_of(i), inverse + (i - row) * kLanes);
+    }
+    for (Index i = row; i < next; ++i) {
+      const RowIndices in = edges.row(i);
+      const float* const w = weights_of(i);
+      typename Shape::Piece sum[kPieces];
+      typename Shape::Piece positive[kKeeps ? kPieces : 1];
+      for (Index e = 0; e < in.count; ++e) {
+        fetch_ahead(z, kLanes * kWidth, d, in, e);
+        const T* const source = z + in[e] * d;
+#pragma GCC unroll 8
+        for (Index p = 0; p < kPieces; ++p) {
+          typename Shape::Piece x;
+          x.load(source + p * kColumns);
+          Shape::add(sum[p], p, w + e * 2 * kLanes, x);
+          if constexpr (kKeeps) Shape::add(positive[p], p, w + e * 2 * kLanes + kLanes, x);
+        }
+      }
+#pragma GCC unroll 8
+      for (Index p = 0; p < kPieces; ++p) {
+        Shape::scale(sum[p], p, inverse + (i - row) * kLanes);
+        sum[p].store(what.y + i * d + first * kWidth + p * kColumns);
+        if constexpr (kKeeps) {
+          Shape::scale(positive[p], p, inverse + (i - row) * kLanes);
+          positive[p].store(what.positive + i * d + first * kWidth + p * kColumns);
+        }
+      }
+    }
+  }
+}
+
+/// Of heads [first, first + 8) of source j; an edge's numbers stand at buffer[24 e ..].
+template <class T>
+LAMINAR_INLINE void backward_weights(const AttentionBackward<T>& what, Index j, Index first, std::vector<float>& masks,
+                                     float* buffer) {
+  const AttentionEdges<T>& edges = what.edges;
+  const Index heads = edges.heads;
+  const float* const numbers = what.numbers + first;
+  const RowIndices out = edges.row(j);
+  if (edges.masks != nullptr) edges.masks->of_source(j, out.span(), masks);
+  Eight source;
+  load_eight(source, edges.source_scores + j * heads + first);
+  for (Index e = 0; e < out.count; ++e) {
+    fetch_ahead(numbers, kAttentionTarget * kLanes, kAttentionTarget * heads, out, e);
+    const float* const of = numbers + out[e] * kAttentionTarget * heads;
+    Eight raw;
+    Eight largest;
+    Eight inverse;
+    load_eight(raw, of);
+    load_eight(largest, of + heads);
+    load_eight(inverse, of + 2 * heads);
+    raw += source;
+    Eight weight;
+    leaky(weight, raw, edges.slope);
+    weight -= largest;
+    exponentials_of<EightWords>(weight);
+    weight *= inverse;
+    float* const to = buffer + e * kBackward * kLanes;
+    put_eight(to + kLanes, raw > Eight{} ? weight : edges.slope * weight);
+    if (edges.masks != nullptr) {
+      Eight mask;
+      load_eight(mask, masks.data() + e * heads + first);
+      weight *= mask;
+      put_eight(to + 2 * kLanes, mask);
+    }
+    put_eight(to, weight);
+  }
+}
+
+/// Heads [first, first + 8).
+template <class T, bool kWide, Index kWidth>
+LAMINAR_INLINE void backward_heads(const AttentionBackward<T>& what, Index begin, Index end, Index first) {
+  using Shape = Heads<kWidth, kWide>;
+  constexpr Index kPieces = Shape::kPieces;
+  const AttentionEdges<T>& edges = what.edges;
+  const Index heads = edges.heads;
+  const Index d = heads * kWidth;
+  const float* const means = what.numbers + 3 * heads + first;
+  const T* const dy = what.dy + first * kWidth;
+  std::vector<float> masks;
+  std::vector<float> buffer;
+  for (Index row = begin, next = 0; row < end; row = next) {
+    next = group_end(edges.offsets, row, end);
+    constexpr Index kEdge = kBackward * kLanes;
+    float* const weights = room(buffer, (edges.offsets[next] - edges.offsets[row]) * kEdge);
+    for (Index j = row; j < next; ++j) {
+      backward_weights(what, j, first, masks, weights + (edges.offsets[j] - edges.offsets[row]) * kEdge);
+    }
+    for (Index j = row; j < next; ++j) {
+      const RowIndices out = edges.row(j);
+      const float* const of_edges = weights + (edges.offsets[j] - edges.offsets[row]) * kEdge;
+      typename Shape::Piece own[kPieces];
+      typename Shape::Piece sum[kPieces];
+#pragma GCC unroll 8
+      for (Index p = 0; p < kPieces; ++p) own[p].load(what.z + j * d + first * kWidth + p * kColumns);
+      EightDoubles total = {};
+      for (Index e = 0; e < out.count; ++e) {
+        fetch_ahead(dy, kLanes * kWidth, d, out, e);
+        const T* const target = dy + out[e] * d;
+        const float* const w = of_edges + e * kEdge;
+        typename Shape::Piece x[kPieces];
+#pragma GCC unroll 8
+        for (Index p = 0; p < kPieces; ++p) {
+          x[p].load(target + p * kColumns);
+          Shape::add(sum[p], p, w, x[p]);
+        }
+        Eight dot;
+        Shape::dots(dot, x, own);
+        Eight steep;
+        Eight mean;
+        load_eight(steep, w + kLanes);
+        load_eight(mean, means + out[e] * kAttentionTarget * heads);
+        if (edges.masks != nullptr) {
+          Eight mask;
+          load_eight(mask, w + 2 * kLanes);
+          dot *= mask;
+        }
+        add_to(total, steep * (dot - mean));
+      }
+      if (what.dz != nullptr) {
+        T* const dz = what.dz + j * d + first * kWidth;
+#pragma GCC unroll 8
+        for (Index p = 0; p < kPieces; ++p) {
+          if (what.adds_dz) {
+            typename Shape::Piece before;
+            before.load(dz + p * kColumns);
+            sum[p].add(before);
+          }
+          sum[p].store(dz + p * kColumns);
+        }
+      }
+      if (what.ds != nullptr) {
+        float* const ds = what.ds + j * heads + first;
+        Eight all = __builtin_convertvector(total, Eight);
+        if (what.adds_ds) {
+          Eight before;
+          load_eight(before, ds);
+          all += before;
+        }
+        put_eight(ds, all);
+      }
+    }
+  }
+}
+
+}  // namespace laminar::core::lanes

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "laminar/core/multiversion.hpp"
+
+/// For kernels that exist twice: written for registers of 64 bytes, and for shorter ones. The first is a
+/// LAMINAR_WIDE_VERSION, called where has_wide_registers(); the other has LAMINAR_NARROW_VERSIONS, as
+/// LAMINAR_MULTIVERSION has. Where the macro LAMINAR_WIDE_VERSION is not defined there is only the other.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define LAMINAR_NARROW_VERSIONS __attribute__((target_clones("default", "arch=x86-64-v3")))
+#define LAMINAR_WIDE_VERSION __attribute__((target("arch=x86-64-v4")))
+
+namespace laminar::core {
+
+/// Whether the processor runs what is compiled for x86-64-v4.
+inline bool has_wide_registers() {
+  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512vl");
+  return has;
+}
+
+}  // namespace laminar::core
+#else
+#define LAMINAR_NARROW_VERSIONS
+#endif
