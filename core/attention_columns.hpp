@@ -102,7 +102,7 @@ struct Columns<true> {
     const Words nan = (wide >> 16) | 0x40U;
     const Words words = (wide & 0x7fffffffU) > 0x7f800000U ? nan : rounded;
     const Halves halves = __builtin_convertvector(words, Halves);
-    std::memcpy(p, &halves, sizeof halves);
+    std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
   }
   LAMINAR_INLINE void add(float weight, const Columns& x) { all += weight * x.all; }
   LAMINAR_INLINE void add_product(const Columns& x, const Columns& y) { all += x.all * y.all; }
