@@ -1,11 +1,13 @@
 #include "laminar/apps/application.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <string>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -43,6 +45,20 @@ int run_application(const char* name, int argc, char** argv, int (*run)(int argc
   } catch (const std::exception& error) {
     return complain(name, error.what(), 1);
   }
+}
+
+int run_on_rank(std::unique_ptr<pipeline::Transport> rank, const std::function<int(pipeline::Transport&)>& run) {
+  try {
+    return run(*rank);
+  } catch (const std::exception& e) {
+    rank->fail(e.what());
+    // All ranks throw; if it is rank 0 that is gone, the next one says so.
+    if (rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"))) throw;
+  }
+  // The transport ends on all ranks together; only then does the other one speak.
+  rank.reset();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  return 1;
 }
 
 }  // namespace laminar::apps

@@ -307,15 +307,10 @@ Examples:
   std::unique_ptr<pipeline::Transport> rank;
   if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
   if (rank == nullptr) return predict(c, *data, nullptr);
-  try {
-    if (rank->rank() > 0) c.quiet = true;
-    return predict(c, *data, rank.get());
-  } catch (const std::exception& e) {
-    rank->fail(e.what());
-    // One rank speaks for all.
-    if (rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"))) throw;
-    return 1;
-  }
+  return run_on_rank(std::move(rank), [&](pipeline::Transport& own) {
+    if (own.rank() > 0) c.quiet = true;
+    return predict(c, *data, &own);
+  });
 }
 
 }  // namespace

@@ -415,17 +415,10 @@ int run(int argc, char** argv) {
   if (pipeline::under_mpi()) rank = pipeline::make_mpi_transport();
   c.training.threads = pipeline::threads_of(c.training.threads, rank.get());
   if (rank == nullptr) return train_and_report(c, data, nullptr, argc, argv);
-  try {
-    // One rank speaks for all.
-    if (rank->rank() > 0) c.quiet = true;
-    return train_and_report(c, data, rank.get(), argc, argv);
-  } catch (const std::exception& e) {
-    rank->fail(e.what());
-    // All ranks throw; if it is rank 0 that is gone, the next one says so.
-    const bool speaks = rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"));
-    if (speaks) throw;
-    return 1;
-  }
+  return run_on_rank(std::move(rank), [&](pipeline::Transport& own) {
+    if (own.rank() > 0) c.quiet = true;
+    return train_and_report(c, data, &own, argc, argv);
+  });
 }
 }  // namespace
 
