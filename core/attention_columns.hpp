@@ -148,28 +148,8 @@ LAMINAR_INLINE void fold(Eight& out, const Columns<true> (&v)[8]) {
         __builtin_shufflevector(one, one, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
-/// Two heads of eight columns each.
-struct TwoHeads {
-  Eight a = {};
-  Eight b = {};
-
-  template <class T>
-  LAMINAR_INLINE void load(const T* p) {
-    load_eight(a, p);
-    load_eight(b, p + kLanes);
-  }
-  template <class T>
-  LAMINAR_INLINE void store(T* p) const {
-    for (Index i = 0; i < kLanes; ++i) {
-      p[i] = T(a[i]);
-      p[kLanes + i] = T(b[i]);
-    }
-  }
-  LAMINAR_INLINE void add(const TwoHeads& x) {
-    a += x.a;
-    b += x.b;
-  }
-};
+/// Two heads of eight columns each, one in each register.
+using TwoHeads = Columns<false>;
 
 /// Eight heads of kWidth columns each, the rows of which may hold more heads.
 template <Index kWidth, bool kWide>
