@@ -140,7 +140,8 @@ double ideal_bubble(const pipeline::Topology& t) {
   return static_cast<double>(t.stages - 1) / static_cast<double>(t.chunks + t.stages - 1);
 }
 
-ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& model, std::uint64_t seed) {
+ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& model, const std::string& strategy,
+                             std::uint64_t seed) {
   ModeComparison c;
   c.devices = plan.num_devices();
   c.aggregations = model.num_layers() - (model.has_encoder() ? 0 : 1);
@@ -166,9 +167,6 @@ ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& mo
     c.why_unknown = "there are fewer vertices than devices";
     return c;
   } else {
-    const auto names = partition::Partitioners::instance().names();
-    const bool metis = std::find(names.begin(), names.end(), "metis") != names.end();
-    const std::string strategy = metis ? "metis" : "laminar";
     try {
       parts = partition::Partitioners::instance().run(
           strategy, graph, {.parts = c.devices, .seed = seed, .preset = partition::Preset::kFast});

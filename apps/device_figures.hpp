@@ -45,16 +45,17 @@ struct ModeComparison {
   /// devices.
   double h_in = 0;
   double h_out = 0;
-  /// "this run's cut", "a cut by metis"; empty if the halo is not known, and then why.
+  /// "this run's cut", "a cut by metis_vol"; empty if the halo is not known, and then why.
   std::string cut;
   std::string why_unknown;
   double graph_rows() const { return static_cast<double>(aggregations) * (h_in + h_out); }
   double pipeline_rows() const { return 2 * static_cast<double>(devices - 1); }
 };
 
-/// The halo is that of the run's own parts if it has one a device; otherwise the graph is cut by METIS's k-way
-/// (without METIS: by `laminar`, fast), unless it has more than two million edges.
-ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& model, std::uint64_t seed);
+/// The halo is that of the run's own parts if it has one a device; otherwise the graph is cut by `strategy` at its fast
+/// preset, unless it has more than two million edges. What the strategy throws becomes `why_unknown`.
+ModeComparison compare_modes(const pipeline::Plan& plan, const layers::Model& model, const std::string& strategy,
+                             std::uint64_t seed);
 
 /// For --verbose, a few lines each: where the devices' time goes and what travels, by cause; and which mode should win.
 std::string devices_text(const pipeline::Plan& plan, std::span<const pipeline::EpochRecord> epochs);

@@ -161,7 +161,9 @@ class DevicesBlock {
         c.training.stop_after > 0 ? std::min(c.training.stop_after, c.training.epochs) : c.training.epochs;
     after_ = std::min<core::Index>(done + kFirstEpochs, last);
     // Before the training, so that the other devices do not wait for it.
-    if (wanted_) modes_ = modes_text(compare_modes(plan_, trainer.model(), c.training.seed));
+    if (wanted_)
+      modes_ = modes_text(compare_modes(plan_, trainer.model(), pipeline::partition_strategy(c.training.distribution),
+                                        c.training.seed));
   }
   void epoch(const pipeline::EpochRecord& record, Progress& progress) {
     if (!wanted_ || record.epoch > after_) return;

@@ -33,20 +33,13 @@ Partition given(const std::vector<std::int32_t>& labels, Index count, const char
   return result;
 }
 
-std::string strategy_of(const DistributionOptions& d) {
-  if (d.partition != "auto") return d.partition;
-  const auto names = partition::Partitioners::instance().names();
-  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
-  return has("metis_vol") ? "metis_vol" : has("laminar") ? "laminar" : "range";
-}
-
 Partition cut_parts(const core::Graph& graph, const TrainOptions& options, std::vector<std::string>& remarks) {
   const DistributionOptions& d = options.distribution;
   const Index n = graph.num_vertices();
   if (d.part_of != nullptr) return given(*d.part_of, d.topology.parts, "--partition", n);
   if (d.topology.parts == 1) return {1, std::vector<std::int32_t>(static_cast<std::size_t>(n), 0)};
-  Partition parts =
-      partition::Partitioners::instance().run(strategy_of(d), graph, {.parts = d.topology.parts, .seed = options.seed});
+  Partition parts = partition::Partitioners::instance().run(partition_strategy(d), graph,
+                                                            {.parts = d.topology.parts, .seed = options.seed});
   remarks.insert(remarks.end(), parts.remarks.begin(), parts.remarks.end());
   return parts;
 }
@@ -144,6 +137,13 @@ void check_halo(const HaloOptions& halo, const Topology& t, const HistoryOptions
 
 }  // namespace
 
+std::string partition_strategy(const DistributionOptions& options) {
+  if (options.partition != "auto") return options.partition;
+  const auto names = partition::Partitioners::instance().names();
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  return has("metis_vol") ? "metis_vol" : has("laminar") ? "laminar" : "range";
+}
+
 DevicePlace Plan::place(Index device) const {
   DevicePlace p;
   p.num_stages = topology.stages;
@@ -196,7 +196,7 @@ bool needs_edges_to_assign(const layers::ModelOptions& model, const core::Datase
   const DistributionOptions& d = options.distribution;
   if (d.topology.chunks > 1 || order_reads_edges(d.order, schema.num_vertices, order_input(model, options)))
     return true;
-  return d.part_of == nullptr && partition::Partitioners::instance().info(strategy_of(d)).reads_edges;
+  return d.part_of == nullptr && partition::Partitioners::instance().info(partition_strategy(d)).reads_edges;
 }
 
 Assignment assign(const core::Graph& graph, const layers::ModelOptions& model, const core::DatasetSchema& schema,

@@ -48,6 +48,9 @@ struct Plan {
   ChunkOrder order_of(std::uint64_t seed, Index epoch) const;
 };
 
+/// The strategy that cuts a graph into parts: the one asked for, for "auto" the best that this build has.
+std::string partition_strategy(const DistributionOptions& options);
+
 /// Throws UsageError for a topology that does not fit the model or graph (more stages than layers, more parts or chunks
 /// than vertices), and what the partition strategy throws.
 Plan make_plan(const layers::ModelOptions& model, const core::DatasetSchema& schema, const core::Graph& graph,
