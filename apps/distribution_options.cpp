@@ -67,9 +67,13 @@ void add_modes(CommandLine& line, DistributionOptions& d, DistributionRequest& r
       option("devices", r.devices, "N", "devices to use; under mpirun the ranks (default: as the mode needs)");
   devices.get = nullptr;
   add(std::move(devices));
-  add(option("stages", d.topology.stages, "S", "groups of consecutive layers"));
-  add(option("partitions", d.topology.parts, "P", "parts of the graph; devices are S x P"));
-  if (training) add(option("chunks", d.topology.chunks, "K", "chunks of the graph that flow through the stages"));
+  add(option("stages", d.topology.stages, "S",
+             "groups of consecutive layers; --mode pipeline makes as many as --devices, or 2"));
+  add(option("partitions", d.topology.parts, "P",
+             "parts of the graph; devices are S x P; --mode graph makes as many as --devices, or 2"));
+  if (training)
+    add(option("chunks", d.topology.chunks, "K",
+               "chunks of the graph that flow through the stages; --mode pipeline and hybrid make 8 a stage"));
   add(option(
       "partition", d.partition, "NAME",
       "strategy that cuts the graph into parts, a partition saved in the graph file, or a file with one part a line"));

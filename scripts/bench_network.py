@@ -2,7 +2,7 @@
 """One row of scripts/bench_network.sh, from what laminar-train --json wrote.
 
 Arguments: the file of a run and of its first epochs alone, graph, rate, mode, the bytes that the network interfaces
-sent in the one and not in the other, and the target or nothing.
+sent in the one and not in the other, the TCP segments that were sent again likewise, and the target or nothing.
 """
 
 import json
@@ -11,6 +11,8 @@ import statistics
 import sys
 
 LOWER_IS_BETTER = {"mse"}
+# What a full segment is on Ethernet, as an interface counts it; few that are sent again are shorter.
+SEGMENT_BYTES = 1514
 
 
 def seconds_to(epochs, target, lower):
@@ -30,7 +32,7 @@ def counted_bytes(epochs):
 
 
 def main():
-    path, short, graph, rate, mode, wire, target = sys.argv[1:8]
+    path, short, graph, rate, mode, wire, again, target = sys.argv[1:9]
     with open(path, encoding="utf-8") as f:
         result = json.load(f)
     run = result["runs"][0]
@@ -48,8 +50,8 @@ def main():
     median = statistics.median(e["epoch_ms"] for e in warm)
     size = statistics.median(e["bytes"] for e in warm)
     print(
-        f"{graph:<10} {rate:>5}  {mode:<9}  {median:9.1f}  {int(size):12d}  {int(wire) / 1e6:12.2f}  {ratio:7.3f}"
-        f"  {reached:>9}  {run['val_metric']:.4f}"
+        f"{graph:<10} {rate:>5}  {mode:<9}  {median:9.1f}  {int(size):12d}  {int(wire) / 1e6:12.2f}"
+        f"  {int(again) * SEGMENT_BYTES / 1e6:9.2f}  {ratio:7.3f}  {reached:>9}  {run['val_metric']:.4f}"
     )
 
 

@@ -21,7 +21,7 @@ usage() {
 Usage: scripts/bench_network.sh [OPTIONS] GRAPH.h5... [-- OPTIONS OF laminar-train]
 
 Runs laminar-train on $ranks ranks in network namespaces, in every mode and at every rate, and prints epoch time, bytes,
-what the network interfaces counted against the ledger, and when a validation metric was reached. As root.
+what the network interfaces counted against the ledger, how much of it TCP had to send again, and when a validation metric was reached. As root.
 
   --bin FOLDER      where laminar-train is (default: the newest build/*/bin)
   --rates R,...     Mbit/s of a port, each direction (default $rates)
@@ -103,13 +103,14 @@ shape() {
   done
 }
 
-# Bytes that all ranks' interfaces have sent.
-sent_bytes() {
-  local r sum=0
+# Bytes that all ranks' interfaces have sent, and segments that their TCP sent again as a full queue had dropped them.
+sent() {
+  local r bytes=0 again=0
   for ((r = 0; r < ranks; ++r)); do
-    ((sum += $(ip netns exec "$tag-$r" cat /sys/class/net/eth0/statistics/tx_bytes)))
+    ((bytes += $(ip netns exec "$tag-$r" cat /sys/class/net/eth0/statistics/tx_bytes)))
+    ((again += $(ip netns exec "$tag-$r" awk '/^Tcp:/ && $13 ~ /^[0-9]/ { print $13 }' /proc/net/snmp)))
   done
-  echo "$sum"
+  echo "$bytes $again"
 }
 
 # in_namespaces PROGRAM...: as one MPI job, a rank a namespace. mpirun starts all ranks in this namespace; the wrapper
@@ -135,16 +136,16 @@ mode_options() {
   esac
 }
 
-# wire_bytes LOG GRAPH MODE [OPTIONS]: trains, and prints what the interfaces have sent meanwhile.
-wire_bytes() {
+# on_the_wire LOG GRAPH MODE [OPTIONS]: trains, and prints what has been sent meanwhile: bytes, and segments sent again.
+on_the_wire() {
   local log=$1 graph=$2 mode=$3 before after
   shift 3
-  before=$(sent_bytes)
+  read -ra before <<<"$(sent)"
   # shellcheck disable=SC2046
   in_namespaces "$bin/laminar-train" "$graph" "${model[@]}" $(mode_options "$mode") --epochs "$epochs" \
     --json "$log.json" "$@" >"$log.out" 2>"$log.err" </dev/null || return 1
-  after=$(sent_bytes)
-  echo $((after - before))
+  read -ra after <<<"$(sent)"
+  echo $((after[0] - before[0])) $((after[1] - before[1]))
 }
 
 # The short run ends with its first evaluation, as what ends a run depends on there having been one.
@@ -155,8 +156,8 @@ done
 ((first < epochs)) || fail "--epochs $epochs: expected more than the $first of --eval-every"
 
 set_up
-printf '%-10s %5s  %-9s  %9s  %12s  %12s  %7s  %9s  %s\n' graph Mbit/s mode "epoch ms" "ledger B/ep" "wire MB" \
-  "wire/l." "s to tgt" "best validation"
+printf '%-10s %5s  %-9s  %9s  %12s  %12s  %9s  %7s  %9s  %s\n' graph Mbit/s mode "epoch ms" "ledger B/ep" "wire MB" \
+  "resent MB" "wire/l." "s to tgt" "best validation"
 failed=0
 for graph in "${graphs[@]}"; do
   name=$(basename "$graph" .h5)
@@ -165,15 +166,15 @@ for graph in "${graphs[@]}"; do
     for mode in ${modes//,/ }; do
       log=$out/$name-$rate-${mode}
       # What a run sends once (start-up, the end) is in both runs, so that the difference is of epochs alone.
-      if ! short=$(wire_bytes "$log-short" "$graph" "$mode" --stop-after "$first") ||
-        ! long=$(wire_bytes "$log" "$graph" "$mode"); then
+      if ! short=$(on_the_wire "$log-short" "$graph" "$mode" --stop-after "$first") ||
+        ! long=$(on_the_wire "$log" "$graph" "$mode"); then
         printf '%-10s %5s  %-9s  failed: %s\n' "$name" "$rate" "$mode" \
           "$(cat "$log"*.err | grep -m1 -i error || tail -n 1 "$log-short.err")"
         failed=1
         continue
       fi
       python3 "$root/scripts/bench_network.py" "$log.json" "$log-short.json" "$name" "$rate" "$mode" \
-        $((long - short)) "$target"
+        $((${long% *} - ${short% *})) $((${long#* } - ${short#* })) "$target"
       grep -h 'mode auto' "$log.err" "$log.out" 2>/dev/null | sed 's/^/    /' || true
     done
   done
