@@ -17,6 +17,9 @@
 namespace laminar::apps {
 namespace {
 
+/// Seconds after which a rank speaks whether or not others do.
+constexpr core::Index kLastTurn = 5;
+
 int complain(const char* name, std::string text, int code) {
   // Whatever a file name or a library put into it: one error, one line.
   std::replace_if(
@@ -48,17 +51,22 @@ int run_application(const char* name, int argc, char** argv, int (*run)(int argc
 }
 
 int run_on_rank(std::unique_ptr<pipeline::Transport> rank, const std::function<int(pipeline::Transport&)>& run) {
+  using std::chrono::seconds;
   try {
     return run(*rank);
   } catch (const std::exception& e) {
-    rank->fail(e.what());
-    // All ranks throw; if it is rank 0 that is gone, the next one says so.
-    if (rank->rank() == 0 || (rank->rank() == 1 && std::string(e.what()).starts_with("rank 0"))) throw;
+    const bool own = rank->fail(e.what());
+    const core::Index number = rank->rank();
+    if (number == 0) throw;
+    const bool together = rank->leave();
+    // Rank 0 has been told, or failed by itself, and speaks now.
+    if (together) std::this_thread::sleep_for(seconds(1));
+    if (together) return 1;
+    // Rank 0 is gone, or so busy that it has not heard: who knows a reason of its own says it at once. The others wait
+    // their turn, which comes only if those before them are gone as well.
+    if (!own) std::this_thread::sleep_for(seconds(std::min<core::Index>(number, kLastTurn)));
+    throw;
   }
-  // The transport ends on all ranks together; only then does the other one speak.
-  rank.reset();
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  return 1;
 }
 
 }  // namespace laminar::apps

@@ -126,7 +126,8 @@ struct AttentionOptions {
 ///     e_ij = leaky_relu(a . z_j + b . z_i),  alpha_ij = softmax over in-edges j of e_ij,  y_i = sum_j alpha_ij z_j
 ///
 /// z [num_sources, heads * w] -> y [num_rows, heads * w]; rows without in-edges are 0. Memory beyond y: one more row of
-/// y's size and three numbers a row and head; nothing an edge. Throws Error if widths are no multiple of the heads.
+/// y's size and three numbers a row and head; nothing an edge, but some numbers a head and edge of the longest row, on
+/// each thread. Throws Error if widths are no multiple of the heads.
 Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Message& message,
                 const AttentionOptions& options = {});
 

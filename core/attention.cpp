@@ -10,9 +10,6 @@
 /// is row-local (f' is 1 or the slope, by the sign of the logit), so that the only pass over edges is the gather over a
 /// source's out-edges that gives dz_j and ds_j, with alpha computed anew from the row's three numbers.
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <type_traits>
 #include <utility>
 #include <vector>
 

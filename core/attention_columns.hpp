@@ -205,7 +205,9 @@ LAMINAR_INLINE Index group_end(std::span<const EdgeId> offsets, Index begin, Ind
 
 /// A buffer of `count` numbers at least.
 LAMINAR_INLINE float* room(std::vector<float>& buffer, Index count) {
-  if (static_cast<Index>(buffer.size()) < count) buffer.resize(static_cast<std::size_t>(2 * count));
+  constexpr Index kAhead = 1 << 16;
+  if (static_cast<Index>(buffer.size()) < count)
+    buffer.resize(static_cast<std::size_t>(std::max(count, std::min(2 * count, kAhead))));
   return buffer.data();
 }
 

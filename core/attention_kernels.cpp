@@ -88,6 +88,8 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
       const T scaled = slope * raw;
       const T score = raw > 0 ? raw : scaled;
       scores[e * heads + h] = score;
+      // Which side it is on: of a negative slope the score's own sign does not tell.
+      positive[e * heads + h] = raw > 0 ? T(1) : T(0);
       largest[h] = score > largest[h] ? score : largest[h];
     }
   }
@@ -95,6 +97,7 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   for (Index begin = 0; begin < count * heads; begin += piece) {
     T* w = weights + begin;
     const T* score = scores + begin;
+    const T* is_positive = positive + begin;
     for (Index e = 0; e < piece / heads; ++e) {
       LAMINAR_LANES
       for (Index h = 0; h < heads; ++h) w[e * heads + h] = score[e * heads + h] - largest[h];
@@ -105,7 +108,7 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
       for (Index h = 0; h < heads; ++h) {
         const auto value = static_cast<double>(w[e * heads + h]);
         totals[h] += value;
-        positive_totals[h] += score[e * heads + h] > 0 ? value : 0.0;
+        positive_totals[h] += is_positive[e * heads + h] > 0 ? value : 0.0;
       }
     }
   }
@@ -122,7 +125,7 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
       const Index i = e * heads + h;
       const T w = masks != nullptr ? weights[i] * inverse[h] * masks[i] : weights[i] * inverse[h];
       weights[i] = w;
-      positive[i] = scores[i] > 0 ? w : T(0);
+      positive[i] = positive[i] > 0 ? w : T(0);
     }
   }
 }

@@ -1,9 +1,7 @@
 #include "laminar/core/part_graph.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>

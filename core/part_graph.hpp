@@ -33,8 +33,9 @@ struct PartContents {
 
 /// Reads the rows of part `part` of a dataset's graph, whose vertex v is of part part_of[v] of `num_parts`, in one pass
 /// over the rows (Dataset::visit_rows): the rest of the graph is seen, not held. O(N + E) time, O(N + edges of the
-/// part) memory. The rows, and what layers make of them, are those of the whole graph, bit for bit. Throws Error if
-/// there is no such part, part_of is of another number of vertices, or what visit_rows() throws.
+/// part) memory and a bit for each own vertex and part. The rows, and what layers make of them, are those of the whole
+/// graph, bit for bit. Throws Error if there is no such part, part_of is of another number of vertices or names no
+/// part, both `contents` are asked for, or what visit_rows() throws.
 PartGraph read_part(const Dataset& data, std::span<const std::int32_t> part_of, Index num_parts, Index part,
                     const PartContents& contents = {});
 

@@ -115,7 +115,11 @@ void multiply(const SparseMatrix& x, const Tensor& w, const Tensor* bias, Tensor
   check(x.cols() == w.rows() && w.cols() == y.cols() && x.rows() == y.rows(), "multiply", x, w, y);
   check_dtypes("multiply", y, w);
   if (bias != nullptr) {
-    check(bias->rows() == 1 && bias->cols() == y.cols() && bias->dtype() == w.dtype(), "multiply", x, *bias, y);
+    check(bias->rows() == 1 && bias->cols() == y.cols(), "multiply", x, *bias, y);
+    if (bias->dtype() != w.dtype()) {
+      throw Error(fmt::format("[multiply] operands of different precision: a bias in {} with {}",
+                              name_of(bias->dtype()), name_of(w.dtype())));
+    }
   }
   const Index d = w.cols();
   const WorkScope scope(

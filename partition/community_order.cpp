@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -105,30 +106,55 @@ class FewSums {
   Index count_ = 0;
 };
 
-/// The same around any vertex. One a thread: no piece of a loop waits while it uses it.
+/// The same around any vertex, in a table that grows with the neighbours' labels.
 class Sums {
  public:
-  static Sums& of_thread(Index labels) {
-    thread_local Sums sums;
-    if (static_cast<Index>(sums.value_.size()) < labels) sums.value_.resize(static_cast<std::size_t>(labels), 0);
-    return sums;
-  }
   void add(Label label, std::int64_t weight) {
-    if (value_[label] == 0) touched_.push_back(label);
-    value_[label] += weight;
+    if (2 * used_.size() >= label_.size()) grow();
+    const std::size_t at = slot_of(label);
+    if (label_[at] < 0) {
+      label_[at] = label;
+      sum_[at] = 0;
+      used_.push_back(at);
+    }
+    sum_[at] += weight;
   }
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (const Label label : touched_) visit(label, value_[label]);
+    for (const std::size_t at : used_) visit(label_[at], sum_[at]);
   }
   void clear() {
-    for (const Label label : touched_) value_[label] = 0;
-    touched_.clear();
+    for (const std::size_t at : used_) label_[at] = -1;
+    used_.clear();
   }
 
  private:
-  std::vector<std::int64_t> value_;
-  std::vector<Label> touched_;
+  /// Where the label is, or would be.
+  std::size_t slot_of(Label label) const {
+    std::size_t at = static_cast<std::uint32_t>(label) * 0x9e3779b1U >> shift_;
+    while (label_[at] != label && label_[at] >= 0) at = (at + 1) % label_.size();
+    return at;
+  }
+  void grow() {
+    Sums larger;
+    larger.shift_ = shift_ - 1;
+    larger.label_.assign(std::size_t{1} << (32 - larger.shift_), -1);
+    larger.sum_.resize(larger.label_.size());
+    for (const std::size_t at : used_) {
+      const std::size_t to = larger.slot_of(label_[at]);
+      larger.label_[to] = label_[at];
+      larger.sum_[to] = sum_[at];
+      larger.used_.push_back(to);
+    }
+    *this = std::move(larger);
+  }
+
+  /// Of a label's 32 hashed bits, those that are not its place: the first table has 256 slots.
+  std::uint32_t shift_ = 25;
+  std::vector<Label> label_;
+  std::vector<std::int64_t> sum_;
+  /// Slots, in the order in which labels came.
+  std::vector<std::size_t> used_;
 };
 
 /// Which of two labels wins a tie: the same at all vertices, so that they agree. (One that depends on the vertex found
@@ -171,7 +197,7 @@ std::vector<Label> cluster(const Graph& g, Index most_vertices) {
     for (Index batch = 0; batch < std::min(kBatches, n); ++batch) {
       const Index count = (n - batch + kBatches - 1) / kBatches;
       core::parallel_for(count, kVerticesPerPiece, [&](Index begin, Index end) {
-        Sums& many = Sums::of_thread(n);
+        Sums many;
         FewSums few;
         for (Index i = begin; i < end; ++i) {
           const Index v = batch + i * kBatches;
@@ -228,7 +254,7 @@ Level contract(const Graph& g, const std::vector<Label>& cluster_of) {
   constexpr Index kClustersPerPiece = 16;
   std::vector<Level> pieces(static_cast<std::size_t>((count + kClustersPerPiece - 1) / kClustersPerPiece));
   core::parallel_for(count, kClustersPerPiece, [&](Index begin, Index end) {
-    Sums& sums = Sums::of_thread(count);
+    Sums sums;
     Level& piece = pieces[begin / kClustersPerPiece];
     for (Index c = begin; c < end; ++c) {
       for (Index i = first[c]; i < first[c + 1]; ++i) {
@@ -262,9 +288,11 @@ std::vector<VertexId> community_order(const core::Graph& graph, Index cluster_ve
   // Level by level the cluster that a vertex belongs to.
   std::vector<std::vector<Label>> parents;
   const Bottom bottom(graph);
-  parents.push_back(cluster(bottom, cluster_vertices));
+  Index most = std::min(cluster_vertices, graph.num_vertices());
+  parents.push_back(cluster(bottom, most));
   Level level = contract(bottom, parents.back());
-  for (Index most = cluster_vertices * kGrowth; level.num_vertices() > 1; most *= kGrowth) {
+  while (level.num_vertices() > 1) {
+    most = std::min(most * kGrowth, graph.num_vertices());
     std::vector<Label> above = cluster(level, most);
     if (static_cast<double>(count_of(above)) > kLeastShrinking * static_cast<double>(level.num_vertices())) break;
     level = contract(level, above);

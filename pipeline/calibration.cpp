@@ -49,20 +49,21 @@ struct Sample {
   std::vector<double> units;
 };
 
-/// The first slices of `cut`, up to about kSampleCost units, with the edges among them.
+/// The first slices of `cut`, up to about kSampleCost units but two at least, with the edges among them.
 Sample take_sample(const CutGraph& cut, std::span<const double> slices, double dense_cost,
                    const layers::ModelOptions& model, const core::DatasetSchema& schema) {
   const partition::Layout& layout = cut.layout;
   Index count = 0;
   double sum = 0;
   while (count < static_cast<Index>(slices.size()) && (count < 2 || sum < kSampleCost)) sum += slices[count++];
+  // Slices of a large graph are cut short: one or two of them may be far more than the sample.
+  const double most = static_cast<double>(count) * kSampleCost;
+  const double kept = sum > most ? most / sum : 1;
   const auto end_of = [&](Index slice) {
-    return layout.slice(slice / layout.num_chunks(), slice % layout.num_chunks()).end;
+    const Index end = layout.slice(slice / layout.num_chunks(), slice % layout.num_chunks()).end;
+    return std::max(slice + 1, static_cast<Index>(static_cast<double>(end) * kept));
   };
-  // A single slice of a large graph is cut short.
-  Index n = count == 0 ? 0 : end_of(count - 1);
-  if (slices.size() == 1 && sum > kSampleCost)
-    n = std::max<Index>(1, static_cast<Index>(static_cast<double>(n) * kSampleCost / sum));
+  const Index n = count == 0 ? 0 : end_of(count - 1);
   partition::Partition chunks{std::max<Index>(count, 1), {}};
   for (Index s = 0, v = 0; v < n; ++v) {
     while (s + 1 < count && v >= end_of(s)) ++s;

@@ -19,8 +19,8 @@ struct Calibration {
 /// threads as `devices` do the same at the same time, each with tables and weights of its own, and what counts is the
 /// time that a thread has of a core: so it is known how devices on one host slow each other, by memory and caches, and
 /// only their waiting for a core is left to be simulated. Of a large graph only the first slices are taken, until they
-/// have about kSampleCost units. `slices`: the plan's slice_costs(). Reads the features of the rows it needs. Takes
-/// about as long as three epochs of three layers on each device.
+/// have about kSampleCost units, and slices of more than that only in part. `slices`: the plan's slice_costs(). Reads
+/// the features of the rows it needs. Takes about as long as three epochs of three layers on each device.
 ///
 /// Depends on the machine and on what else it does: its figures choose, and never compute.
 Calibration calibrate(const layers::ModelOptions& model, const core::Dataset& data, const TrainOptions& options,

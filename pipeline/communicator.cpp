@@ -328,9 +328,12 @@ void Communicator::send_bytes(Index to, const Tag& tag, Bytes message, Cause cau
 Bytes Communicator::receive_bytes(Index from, const Tag& tag) { return impl_->receive_bytes(from, tag); }
 
 std::string Communicator::broadcast_text(const std::string& text, Cause cause) {
-  if (rank() != 0) return text_of(impl_->receive_bytes(0, kBroadcastTag));
-  for (Index to = 1; to < size(); ++to) impl_->send_bytes(to, kBroadcastTag, bytes_of(text), cause);
-  return text;
+  // Down a binary tree: a long text is held twice at most beside the own one.
+  const std::string whole = rank() == 0 ? text : text_of(impl_->receive_bytes((rank() - 1) / 2, kBroadcastTag));
+  for (const Index to : {2 * rank() + 1, 2 * rank() + 2}) {
+    if (to < size()) impl_->send_bytes(to, kBroadcastTag, bytes_of(whole), cause);
+  }
+  return whole;
 }
 
 void verify_same(Communicator& communicator, std::string_view what, const std::string& value) {

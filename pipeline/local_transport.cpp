@@ -69,9 +69,11 @@ class LocalTransport final : public Transport {
     for (const Address& address : wanted) check_peer(*this, address.from);
     return mailbox(rank_).wait_any(wanted);
   }
-  void fail(const std::string& why) override {
+  bool fail(const std::string& why) override {
     const std::string text = fmt::format("{} has failed: {}", device_name(rank_), why);
-    for (const auto& box : network_->mailboxes) box->fail(text);
+    bool first = false;
+    for (const auto& box : network_->mailboxes) first = box->fail(text) || first;
+    return first;
   }
   std::string device_name(Index rank) const override { return fmt::format("device {}", rank); }
 

@@ -536,7 +536,10 @@ MpiEngine::MpiEngine(const HeartbeatOptions& heartbeat) : heartbeat_(heartbeat) 
     }
     started.set_value();
     try {
-      if (loop->run()) return;
+      if (loop->run()) {
+        ended_ = true;
+        return;
+      }
     } catch (const std::exception& error) {
       mailbox_->fail(fmt::format("{}: {}", name_of(rank_), error.what()));
       const std::lock_guard lock(mutex_);
@@ -554,13 +557,17 @@ MpiEngine::MpiEngine(const HeartbeatOptions& heartbeat) : heartbeat_(heartbeat) 
   }
 }
 
-MpiEngine::~MpiEngine() {
+MpiEngine::~MpiEngine() { leave(); }
+
+bool MpiEngine::leave() {
+  if (!thread_.joinable()) return ended_;
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   work_.notify_all();
   thread_.join();
+  return ended_;
 }
 
 std::string MpiEngine::library() {
@@ -612,14 +619,15 @@ std::size_t MpiEngine::wait_any(std::span<const Address> wanted) {
   }
 }
 
-void MpiEngine::fail(const std::string& why) {
+bool MpiEngine::fail(const std::string& why) {
   const std::string text = fmt::format("{} has failed: {}", name_of(rank_), why);
-  if (!mailbox_->fail(text)) return;
+  if (!mailbox_->fail(text)) return false;
   {
     const std::lock_guard lock(mutex_);
     failure_to_tell_ = text;
   }
   work_.notify_one();
+  return true;
 }
 
 }  // namespace laminar::pipeline

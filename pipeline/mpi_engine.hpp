@@ -23,7 +23,7 @@ class MpiEngine {
  public:
   /// Starts MPI. Throws Error if that fails.
   explicit MpiEngine(const HeartbeatOptions& heartbeat);
-  /// Ends MPI together with all other ranks, or leaves without that after a failure (see make_mpi_transport()).
+  /// As leave().
   ~MpiEngine();
   MpiEngine(const MpiEngine&) = delete;
   MpiEngine& operator=(const MpiEngine&) = delete;
@@ -40,8 +40,10 @@ class MpiEngine {
   void send(Index to, const Tag& tag, Bytes message);
   /// As Transport's; meanwhile the thread looks more often.
   std::size_t wait_any(std::span<const Address> wanted);
-  /// Tells all ranks that this one has failed.
-  void fail(const std::string& why);
+  /// As Transport's.
+  bool fail(const std::string& why);
+  /// Ends MPI together with all other ranks: true; or leaves without that after a failure (see make_mpi_transport()).
+  bool leave();
   /// How many heartbeats were sent.
   std::uint64_t heartbeats() const { return heartbeats_; }
 
@@ -78,6 +80,8 @@ class MpiEngine {
   bool waiting_ = false;
 
   std::thread thread_;
+  /// Whether the thread has ended MPI; to be read when it has ended.
+  bool ended_ = false;
 };
 
 }  // namespace laminar::pipeline

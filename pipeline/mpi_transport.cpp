@@ -100,7 +100,8 @@ class MpiTransport final : public Transport {
     for (const Address& address : wanted) check_peer(*this, address.from);
     return engine_.wait_any(wanted);
   }
-  void fail(const std::string& why) override { engine_.fail(why); }
+  bool fail(const std::string& why) override { return engine_.fail(why); }
+  bool leave() override { return engine_.leave(); }
   std::uint64_t background_bytes() const override { return engine_.heartbeats() * (1 + kFramingBytes); }
   int core_share() const override { return engine_.core_share(); }
   int ranks_on_host() const override { return engine_.ranks_on_host(); }

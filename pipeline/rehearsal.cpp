@@ -23,18 +23,23 @@ void compute_until(double thread_time_ms) {
   }
 }
 
-/// One device's epoch; returns how long it waited.
-double run_epoch(const DeviceProgram& program, Transport& transport) {
+/// So much of a message, and its framing.
+Bytes shortened(std::uint64_t bytes, double share) {
+  return Bytes(static_cast<std::size_t>(share * static_cast<double>(bytes - std::min(bytes, kFramingBytes))));
+}
+
+/// One device's epoch, or `share` of it; returns how long it waited.
+double run_epoch(const DeviceProgram& program, double share, Transport& transport) {
   double waited_ms = 0;
   double due_ms = thread_ms();
   for (const Operation& op : program) {
     switch (op.kind) {
       case Operation::Kind::kCompute:
-        due_ms += op.core_ms;
+        due_ms += share * op.core_ms;
         compute_until(due_ms);
         break;
       case Operation::Kind::kSend:
-        transport.send(op.peer, op.tag, Bytes(op.bytes - std::min(op.bytes, kFramingBytes)));
+        transport.send(op.peer, op.tag, shortened(op.bytes, share));
         break;
       case Operation::Kind::kReceive: {
         Stopwatch watch;
@@ -49,19 +54,21 @@ double run_epoch(const DeviceProgram& program, Transport& transport) {
 
 }  // namespace
 
-SimulatedEpoch rehearse(std::span<const DeviceProgram> programs, const LinkOptions& link) {
+SimulatedEpoch rehearse(std::span<const DeviceProgram> programs, const LinkOptions& link, double longest_epoch_ms) {
   SimulatedMachine machine;
   machine.host_of.assign(programs.size(), 0);
-  static_cast<void>(simulate(programs, machine));
+  machine.link = link;
+  const double simulated_ms = simulate(programs, machine).epoch_ms;
   if (programs.empty()) return {};
+  const double share = simulated_ms > longest_epoch_ms ? longest_epoch_ms / simulated_ms : 1;
   const auto transports = make_local_transports(static_cast<Index>(programs.size()), link);
   // By device: when each epoch ended, and how long the device waited in it.
   std::vector<std::array<double, kEpochs>> end_ms(programs.size()), waited_ms(programs.size());
   const Stopwatch watch;
   on_devices(programs.size(), transports, [&](std::size_t d) {
     for (std::size_t e = 0; e < kEpochs; ++e) {
-      waited_ms[d][e] = run_epoch(programs[d], *transports[d]);
-      end_ms[d][e] = watch.elapsed_ms();
+      waited_ms[d][e] = run_epoch(programs[d], share, *transports[d]) / share;
+      end_ms[d][e] = watch.elapsed_ms() / share;
     }
   });
   std::array<SimulatedEpoch, kEpochs> epochs;

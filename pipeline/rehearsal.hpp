@@ -12,8 +12,11 @@ namespace laminar::pipeline {
 /// as they are, where simulate() has cores that are shared perfectly. An operation's send and receive count to the
 /// computing beside them, whose time they are part of.
 ///
-/// A few epochs, one after the other; the one in the middle counts. Its figures depend on the machine and on what else
-/// it does. Throws Error as simulate() does, before anything runs.
-SimulatedEpoch rehearse(std::span<const DeviceProgram> programs, const LinkOptions& link);
+/// A few epochs, one after the other; the one in the middle counts. Epochs that would take
+/// more than `longest_epoch_ms` on one core are made shorter, computing and messages alike, and the figures longer
+/// again. They depend on the machine and on what else it does. Throws Error as simulate() does, before anything runs;
+/// no device may be sent more messages ahead of those it receives than a transport keeps.
+SimulatedEpoch rehearse(std::span<const DeviceProgram> programs, const LinkOptions& link,
+                        double longest_epoch_ms = 4000);
 
 }  // namespace laminar::pipeline

@@ -55,8 +55,12 @@ class Transport {
   /// Waits until one of several messages has arrived: its place in `wanted`, the first of them if several have. Throws
   /// like receive().
   virtual std::size_t wait_any(std::span<const Address> wanted) = 0;
-  /// Tells all other devices that this one has failed, and why: their next or pending receive() throws.
-  virtual void fail(const std::string& why) = 0;
+  /// Tells all other devices that this one has failed, and why: their next or pending receive() throws. False, and
+  /// nothing is told, if a failure is known already.
+  virtual bool fail(const std::string& why) = 0;
+  /// Takes leave of the others, as the destructor does; then only the destructor may be called. Whether all others took
+  /// leave too, which they do unless one of them is gone or does not listen.
+  virtual bool leave() { return true; }
   /// Bytes sent so far beside messages, with their framing: heartbeats.
   virtual std::uint64_t background_bytes() const { return 0; }
   /// Cores of its host that are this device's share, at least 1: those that it may use, each divided by how many

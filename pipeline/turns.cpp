@@ -39,7 +39,8 @@ class TurnTransport final : public Transport {
     const Unlocked others_turn(*turn_);
     return inner_->wait_any(wanted);
   }
-  void fail(const std::string& why) override { inner_->fail(why); }
+  bool fail(const std::string& why) override { return inner_->fail(why); }
+  bool leave() override { return inner_->leave(); }
   std::uint64_t background_bytes() const override { return inner_->background_bytes(); }
   int core_share() const override { return inner_->core_share(); }
   std::string device_name(Index rank) const override { return inner_->device_name(rank); }

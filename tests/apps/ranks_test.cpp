@@ -108,6 +108,9 @@ TEST_CASE("what is wrong with a partition, or with the file of one rank, is said
   for (int v = 0; v < 240; ++v) parts += fmt::format("{}\n", v % 3);
   write_text(w.path("three.txt"), parts);
   refused(on_ranks(w, 2, "laminar-train", joined(graph_mode, {"--partition", w.path("three.txt")})), "3 parts");
+  // What rank 0 alone finds out.
+  refused(on_ranks(w, 3, "laminar-train", joined(joined({w.graph()}, kShort), {"--mode", "auto", "--stages", "2"})),
+          "3");
   // Another graph's file at one rank, and one that ends too early.
   datasets::GraphData other = named_blocks();
   other.graph = std::make_shared<const core::Graph>(core::Graph::from_edges(240, {}, {}, {}, false));

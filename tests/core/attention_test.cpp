@@ -33,9 +33,10 @@ ParameterList vectors(Index width, DType dtype = kDouble) {
   return p;
 }
 
-Var attend(Tape& tape, const Block& block, Var own, const ParameterList& p, const AttentionOptions& options) {
+Var attend(Tape& tape, const Block& block, Var own, const ParameterList& p, const AttentionOptions& options,
+           double slope = kSlope) {
   const Sources z = block.sources(tape, own);
-  return softmax_sum(tape, block, leaky_relu(dot(src(z), *p[0]) + dot(dst(z), *p[1]), kSlope), src(z), options);
+  return softmax_sum(tape, block, leaky_relu(dot(src(z), *p[0]) + dot(dst(z), *p[1]), slope), src(z), options);
 }
 
 /// Coefficients alpha_ij * mask as a matrix [n, n]: one head over one-hot rows, whose scores come from the vectors.
@@ -145,9 +146,7 @@ TEST_CASE("kernels in float32 agree with those in float64, dropout and falling s
             return run_pass(
                 context(dtype, true),
                 [&](Tape& t, const std::vector<Var>& in) {
-                  const Sources z = block.sources(t, in[0]);
-                  return softmax_sum(t, block, leaky_relu(dot(src(z), *p[0]) + dot(dst(z), *p[1]), slope), src(z),
-                                     {count, true, dropout});
+                  return attend(t, block, in[0], p, {count, true, dropout}, slope);
                 },
                 {random_tensor(n, d, dtype, 1)}, p);
           };
@@ -214,6 +213,21 @@ TEST_CASE("gradients of attention on every graph") {
                           {z}, p, {.training = dropout > 0});
         }
       }
+    }
+  }
+}
+
+TEST_CASE("gradients of scores that rise again below zero") {
+  const Block block = Block::whole(test_graphs()[1].graph);
+  const ParameterList p = vectors(6);
+  const Tensor z = random_tensor(block.num_rows(), 6, kDouble, 1);
+  for (const Index heads : {1, 3}) {
+    for (const double slope : {-0.5, 0.0, 1.0}) {
+      check_gradients("attention with slope " + std::to_string(slope),
+                      [&](Tape& t, const std::vector<Var>& in) {
+                        return attend(t, block, in[0], p, {heads, true, 0.3}, slope);
+                      },
+                      {z}, p, {.training = true});
     }
   }
 }

@@ -206,9 +206,14 @@ TEST_CASE("products refuse shapes and precisions that don't fit") {
   CHECK_THROWS_AS(multiply(x, f64(3, 2), nullptr, y), Error);
   const Tensor wide_bias = f32(1, 3);
   CHECK_THROWS_AS(multiply(x, f32(3, 2), &wide_bias, y), Error);
+  const Tensor long_bias = f64(1, 2);
+  CHECK_THROWS_WITH_AS(multiply(x, f32(3, 2), &long_bias, y), doctest::Contains("different precision"), Error);
   Tensor w = f32(3, 2);
   CHECK_THROWS_AS(add_outer_product(x, f32(5, 2), w, *pool), Error);
   CHECK_THROWS_AS(add_outer_product(x, f64(4, 2), w, *pool), Error);
+  Tensor rounded = w.to(DType::kBfloat16);
+  CHECK_THROWS_WITH_AS(add_outer_product(x, f32(4, 2), rounded, *pool), doctest::Contains("different precision"),
+                       Error);
 }
 
 TEST_CASE("gathers agree with plain loops at every width") {

@@ -219,6 +219,8 @@ TEST_CASE("parts that do not fit the graph are refused") {
   CHECK_THROWS_WITH_AS(read_part(data, std::vector<std::int32_t>{0, 1, 2, 0, 1, 0}, 2, 0),
                        doctest::Contains("a vertex of part 2 of 2"), Error);
   CHECK_THROWS_WITH_AS(read_part(data, std::vector<std::int32_t>(6, 0), 2, 2), doctest::Contains("part 2 of 2"), Error);
+  CHECK_THROWS_AS(read_part(data, std::vector<std::int32_t>(6, 0), 2, -1), Error);
+  CHECK_THROWS_AS(read_part(data, std::vector<std::int32_t>{0, 1, -1, 0, 1, 0}, 2, 0), Error);
   CHECK_THROWS_AS(
       read_part(data, std::vector<std::int32_t>(6, 0), 1, 0, {.reversed_edges = true, .edge_features = true}), Error);
 }

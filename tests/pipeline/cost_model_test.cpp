@@ -161,6 +161,9 @@ TEST_CASE("a rehearsed epoch takes no less than its computing and its messages")
   CHECK(over_memory.devices[0].busy_ms >= 12);
   // 8 Mbit/s are 1000 bytes a millisecond.
   CHECK(pipeline::rehearse(programs, {8, 1000}).epoch_ms >= 10 + 5 + 1 + 3);
+  // The same of an epoch that is rehearsed in a third of its time.
+  CHECK(pipeline::rehearse(programs, {}, 5).epoch_ms >= 13);
+  CHECK(pipeline::rehearse(programs, {8, 0}, 7).epoch_ms >= 10 + 5 + 3);
   CHECK(pipeline::rehearse(std::vector<DeviceProgram>{}, {}).epoch_ms == 0);
   // What would hang is refused before it runs.
   const std::vector<DeviceProgram> waiting = {{Operation::receive(1, tag(0))}, {Operation::compute(1)}};
