@@ -58,10 +58,11 @@ int run_on_rank(std::unique_ptr<pipeline::Transport> rank, const std::function<i
     const bool own = rank->fail(e.what());
     const core::Index number = rank->rank();
     if (number == 0) throw;
-    const bool together = rank->leave();
-    // Rank 0 has been told, or failed by itself, and speaks now.
-    if (together) std::this_thread::sleep_for(seconds(1));
-    if (together) return 1;
+    if (rank->leave()) {
+      // Rank 0 has been told, or failed by itself, and speaks now.
+      std::this_thread::sleep_for(seconds(1));
+      return 1;
+    }
     // Rank 0 is gone, or so busy that it has not heard: who knows a reason of its own says it at once. The others wait
     // their turn, which comes only if those before them are gone as well.
     if (!own) std::this_thread::sleep_for(seconds(std::min<core::Index>(number, kLastTurn)));

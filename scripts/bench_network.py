@@ -51,7 +51,7 @@ def main():
     size = statistics.median(e["bytes"] for e in warm)
     print(
         f"{graph:<10} {rate:>5}  {mode:<9}  {median:9.1f}  {int(size):12d}  {int(wire) / 1e6:12.2f}"
-        f"  {int(again) * SEGMENT_BYTES / 1e6:9.2f}  {ratio:7.3f}  {reached:>9}  {run['val_metric']:.4f}"
+        f"  {max(0, int(again)) * SEGMENT_BYTES / 1e6:9.2f}  {ratio:7.3f}  {reached:>9}  {run['val_metric']:.4f}"
     )
 
 

@@ -26,10 +26,10 @@ configure_and_build() {
   cmake --build --preset "$preset" --parallel "$jobs" ${1:+--target "$@"}
 }
 
-# laminar-train of the build made last, or the one on the path.
+# laminar-train of the build made last, or the one on the path. Not of one with sanitizers, which is many times slower.
 newest_laminar_train() {
   local newest
-  newest=$(find "$root"/build -path '*/bin/laminar-train' -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -1 | cut -d' ' -f2)
+  newest=$(find "$root"/build -path '*/bin/laminar-train' ! -path '*/[at]san/*' -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -1 | cut -d' ' -f2)
   printf '%s\n' "${newest:-laminar-train}"
 }
 
