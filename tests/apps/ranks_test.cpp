@@ -43,8 +43,10 @@ Words joined(Words a, const Words& b) {
 TEST_CASE("ranks that read their part train and predict to the figures of threads") {
   const Workspace w;
   if (!has_mpi(w)) return;
-  REQUIRE(w.run({"laminar-partition", w.graph(), "--parts", "2", "--strategy", "random", "--save-as", "mine"}).code ==
-          0);
+  const Finished saved =
+      w.run({"laminar-partition", w.graph(), "--parts", "2", "--strategy", "random", "--save-as", "mine"});
+  CAPTURE(saved.err);
+  REQUIRE(saved.code == 0);
   std::string parts;
   for (int v = 0; v < 240; ++v) parts += fmt::format("{}\n", v % 4);
   write_text(w.path("parts.txt"), parts);
