@@ -41,6 +41,7 @@ if [[ -n ${LAMINAR_TEST_DATA:-} ]]; then
 fi
 # Sanitizers: a request for too much memory must fail as it does without them, and reports need a stack.
 export ASAN_OPTIONS=allocator_may_return_null=1:${ASAN_OPTIONS:-}
+export LSAN_OPTIONS=suppressions=$root/tests/support/leaks_of_libraries.txt:${LSAN_OPTIONS:-}
 export TSAN_OPTIONS=allocator_may_return_null=1:${TSAN_OPTIONS:-}
 export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
 exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --timeout 600 --parallel "$jobs" \
