@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <numeric>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -301,8 +302,8 @@ std::vector<VertexId> community_order(const core::Graph& graph, Index cluster_ve
   std::vector<Label> rank(static_cast<std::size_t>(level.num_vertices()));
   std::iota(rank.begin(), rank.end(), 0);
   std::vector<Label> order;
-  for (auto parent = parents.rbegin(); parent != parents.rend(); ++parent) {
-    std::vector<Label> by_parent = std::move(*parent);
+  for (std::vector<Label>& parent : std::ranges::reverse_view(parents)) {
+    std::vector<Label> by_parent = std::move(parent);
     for (Label& p : by_parent) p = rank[p];
     order = sorted_by(by_parent, static_cast<Index>(rank.size()));
     rank.resize(order.size());

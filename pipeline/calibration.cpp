@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <ranges>
 #include <utility>
 
 #include "laminar/core/parallel.hpp"
@@ -188,8 +189,8 @@ class Bench {
     for (const Index c : order.chunks) {
       for (Index l = 0; l < layers; ++l) steps.push_back({Kind::kForward, c, l, l + 1});
     }
-    for (auto c = order.chunks.rbegin(); c != order.chunks.rend(); ++c) {
-      for (Index l = layers - 1; l >= 0; --l) steps.push_back({Kind::kBackward, *c, l, l + 1});
+    for (const Index c : std::ranges::reverse_view(order.chunks)) {
+      for (Index l = layers - 1; l >= 0; --l) steps.push_back({Kind::kBackward, c, l, l + 1});
     }
     return steps;
   }
@@ -327,7 +328,7 @@ MessageCosts measure_messages(Codec codec, core::DType dtype, Index devices, boo
         double begin_ms = 0;
         for (int i = -kRepeats / 4; i < kRepeats; ++i) {
           if (i == 0) begin_ms = thread_ms();
-          const auto t = static_cast<std::size_t>(i + kRepeats);
+          const auto t = static_cast<std::size_t>(i) + kRepeats;
           communicator.send(next, {}, tensors[t % kTensors], Cause::kStageForward);
           communicator.receive(previous, {}, tensors[(t + kTensors / 2) % kTensors], Cause::kStageForward);
         }
