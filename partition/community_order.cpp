@@ -10,7 +10,6 @@
 #include <array>
 #include <cstdint>
 #include <numeric>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -302,8 +301,8 @@ std::vector<VertexId> community_order(const core::Graph& graph, Index cluster_ve
   std::vector<Label> rank(static_cast<std::size_t>(level.num_vertices()));
   std::iota(rank.begin(), rank.end(), 0);
   std::vector<Label> order;
-  for (std::vector<Label>& parent : std::ranges::reverse_view(parents)) {
-    std::vector<Label> by_parent = std::move(parent);
+  for (std::size_t depth = parents.size(); depth-- > 0;) {
+    std::vector<Label> by_parent = std::move(parents[depth]);
     for (Label& p : by_parent) p = rank[p];
     order = sorted_by(by_parent, static_cast<Index>(rank.size()));
     rank.resize(order.size());

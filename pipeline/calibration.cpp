@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <numeric>
-#include <ranges>
 #include <utility>
 
 #include "laminar/core/parallel.hpp"
@@ -189,8 +188,8 @@ class Bench {
     for (const Index c : order.chunks) {
       for (Index l = 0; l < layers; ++l) steps.push_back({Kind::kForward, c, l, l + 1});
     }
-    for (const Index c : std::ranges::reverse_view(order.chunks)) {
-      for (Index l = layers - 1; l >= 0; --l) steps.push_back({Kind::kBackward, c, l, l + 1});
+    for (std::size_t at = order.chunks.size(); at-- > 0;) {
+      for (Index l = layers - 1; l >= 0; --l) steps.push_back({Kind::kBackward, order.chunks[at], l, l + 1});
     }
     return steps;
   }

@@ -329,7 +329,7 @@ Bytes Communicator::receive_bytes(Index from, const Tag& tag) { return impl_->re
 
 std::string Communicator::broadcast_text(const std::string& text, Cause cause) {
   // Down a binary tree: a long text is held twice at most beside the own one.
-  const std::string whole = rank() == 0 ? text : text_of(impl_->receive_bytes((rank() - 1) / 2, kBroadcastTag));
+  std::string whole = rank() == 0 ? text : text_of(impl_->receive_bytes((rank() - 1) / 2, kBroadcastTag));
   for (const Index to : {2 * rank() + 1, 2 * rank() + 2}) {
     if (to < size()) impl_->send_bytes(to, kBroadcastTag, bytes_of(whole), cause);
   }
