@@ -217,4 +217,19 @@ LAMINAR_INLINE void put_eight(float* p, const Eight& v) { std::memcpy(p, &v, siz
 /// mask.
 constexpr Index kBackward = 3;
 
+/// Of an edge's numbers w, and the mean of its target: total += alpha slope (mask dot - mean), what the gradient of a
+/// source's score is a sum of.
+LAMINAR_INLINE void add_to_score(EightDoubles& total, const float* w, const Eight& dot, const Eight& mean,
+                                 bool masked) {
+  Eight steep;
+  load_eight(steep, w + kLanes);
+  Eight of_edge = dot;
+  if (masked) {
+    Eight mask;
+    load_eight(mask, w + 2 * kLanes);
+    of_edge *= mask;
+  }
+  add_to(total, steep * (of_edge - mean));
+}
+
 }  // namespace laminar::core::lanes

@@ -62,31 +62,23 @@ LAMINAR_INLINE void backward_any(const AttentionBackward<T>& what, Index begin, 
 }
 
 LAMINAR_NARROW_VERSIONS
-void forward(const AttentionForward<float>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
+void run(const AttentionForward<float>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
 LAMINAR_NARROW_VERSIONS
-void forward(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
+void run(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
 LAMINAR_NARROW_VERSIONS
-void backward(const AttentionBackward<float>& what, Index begin, Index end) { backward_any<false>(what, begin, end); }
+void run(const AttentionBackward<float>& what, Index begin, Index end) { backward_any<false>(what, begin, end); }
 LAMINAR_NARROW_VERSIONS
-void backward(const AttentionBackward<Bfloat16>& what, Index begin, Index end) {
-  backward_any<false>(what, begin, end);
-}
+void run(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any<false>(what, begin, end); }
 
 #ifdef LAMINAR_WIDE_VERSION
 LAMINAR_WIDE_VERSION
-void forward_wide(const AttentionForward<float>& what, Index begin, Index end) { forward_any<true>(what, begin, end); }
+void run_wide(const AttentionForward<float>& what, Index begin, Index end) { forward_any<true>(what, begin, end); }
 LAMINAR_WIDE_VERSION
-void forward_wide(const AttentionForward<Bfloat16>& what, Index begin, Index end) {
-  forward_any<true>(what, begin, end);
-}
+void run_wide(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any<true>(what, begin, end); }
 LAMINAR_WIDE_VERSION
-void backward_wide(const AttentionBackward<float>& what, Index begin, Index end) {
-  backward_any<true>(what, begin, end);
-}
+void run_wide(const AttentionBackward<float>& what, Index begin, Index end) { backward_any<true>(what, begin, end); }
 LAMINAR_WIDE_VERSION
-void backward_wide(const AttentionBackward<Bfloat16>& what, Index begin, Index end) {
-  backward_any<true>(what, begin, end);
-}
+void run_wide(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any<true>(what, begin, end); }
 #endif
 
 bool wide_allowed = true;
@@ -97,34 +89,32 @@ bool fits(const AttentionEdges<T>& edges) {
   return edges.slope >= 0 && (has_eights(edges.heads, edges.width) || is_one(edges.heads, edges.width));
 }
 
+/// Forward or backward.
+template <class What>
+bool run_if_fits(const What& what, Index begin, Index end) {
+  if (!fits(what.edges)) return false;
+#ifdef LAMINAR_WIDE_VERSION
+  if (wide_allowed && has_wide_registers()) {
+    run_wide(what, begin, end);
+    return true;
+  }
+#endif
+  run(what, begin, end);
+  return true;
+}
+
 }  // namespace
 
 void allow_wide_attention(bool allowed) { wide_allowed = allowed; }
 
 template <class T>
 bool attention_forward_lanes(const AttentionForward<T>& what, Index begin, Index end) {
-  if (!fits(what.edges)) return false;
-#ifdef LAMINAR_WIDE_VERSION
-  if (wide_allowed && has_wide_registers()) {
-    forward_wide(what, begin, end);
-    return true;
-  }
-#endif
-  forward(what, begin, end);
-  return true;
+  return run_if_fits(what, begin, end);
 }
 
 template <class T>
 bool attention_backward_lanes(const AttentionBackward<T>& what, Index begin, Index end) {
-  if (!fits(what.edges)) return false;
-#ifdef LAMINAR_WIDE_VERSION
-  if (wide_allowed && has_wide_registers()) {
-    backward_wide(what, begin, end);
-    return true;
-  }
-#endif
-  backward(what, begin, end);
-  return true;
+  return run_if_fits(what, begin, end);
 }
 
 template bool attention_forward_lanes(const AttentionForward<float>&, Index, Index);

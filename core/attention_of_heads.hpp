@@ -194,16 +194,9 @@ LAMINAR_INLINE void backward_heads(const AttentionBackward<T>& what, Index begin
         }
         Eight dot;
         Shape::dots(dot, x, own);
-        Eight steep;
         Eight mean;
-        load_eight(steep, w + kLanes);
         load_eight(mean, means + out[e] * kAttentionTarget * heads);
-        if (edges.masks != nullptr) {
-          Eight mask;
-          load_eight(mask, w + 2 * kLanes);
-          dot *= mask;
-        }
-        add_to(total, steep * (dot - mean));
+        add_to_score(total, w, dot, mean, edges.masks != nullptr);
       }
       if (what.dz != nullptr) {
         T* const dz = what.dz + j * d + first * kWidth;

@@ -234,16 +234,9 @@ LAMINAR_INLINE void backward_one(const AttentionBackward<T>& what, Index begin, 
         }
         Eight dot;
         fold_heads(&dot, products);
-        Eight steep;
         Eight mean;
-        load_eight(steep, w + kLanes);
         load_eight(mean, w + 3 * kLanes);
-        if (edges.masks != nullptr) {
-          Eight mask;
-          load_eight(mask, w + 2 * kLanes);
-          dot *= mask;
-        }
-        add_to(total, steep * (dot - mean));
+        add_to_score(total, w, dot, mean, edges.masks != nullptr);
       }
       if (what.dz != nullptr) {
         T* const dz = what.dz + j * d;

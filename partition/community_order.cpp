@@ -7,7 +7,6 @@
 #include "laminar/partition/community_order.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -72,41 +71,8 @@ struct Bottom {
   }
 };
 
-/// Sums by label around a vertex of few neighbours, in a hash table that stays in the first-level cache.
-class FewSums {
- public:
-  static constexpr Index kMostNeighbours = 64;
-
-  FewSums() { label_.fill(-1); }
-  void add(Label label, std::int64_t weight) {
-    std::uint32_t at = static_cast<std::uint32_t>(label) * 0x9e3779b1U >> kShift;
-    while (label_[at] != label && label_[at] >= 0) at = (at + 1) % kSlots;
-    if (label_[at] < 0) {
-      label_[at] = label;
-      sum_[at] = 0;
-      used_[count_++] = at;
-    }
-    sum_[at] += weight;
-  }
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    for (Index i = 0; i < count_; ++i) visit(label_[used_[i]], sum_[used_[i]]);
-  }
-  void clear() {
-    for (Index i = 0; i < count_; ++i) label_[used_[i]] = -1;
-    count_ = 0;
-  }
-
- private:
-  static constexpr std::uint32_t kShift = 25;
-  static constexpr std::uint32_t kSlots = 1U << (32 - kShift);
-  std::array<Label, kSlots> label_;
-  std::array<std::int64_t, kSlots> sum_;
-  std::array<std::uint32_t, kMostNeighbours> used_;
-  Index count_ = 0;
-};
-
-/// The same around any vertex, in a table that grows with the neighbours' labels.
+/// Sums by label around a vertex, in a table that grows with its neighbours' labels: of few it stays in the first-level
+/// cache.
 class Sums {
  public:
   void add(Label label, std::int64_t weight) {
@@ -174,7 +140,7 @@ std::vector<Label> cluster(const Graph& g, Index most_vertices) {
   std::iota(label.begin(), label.end(), 0);
   std::vector<Index> room = g.sizes;
   for (Index& r : room) r = most_vertices - r;
-  const auto choose = [&](Index v, auto& sums) {
+  const auto choose = [&](Index v, Sums& sums) {
     g.for_each(v, [&](Label u, std::int64_t weight) {
       if (u != v) sums.add(label[u], weight);
     });
@@ -197,11 +163,10 @@ std::vector<Label> cluster(const Graph& g, Index most_vertices) {
     for (Index batch = 0; batch < std::min(kBatches, n); ++batch) {
       const Index count = (n - batch + kBatches - 1) / kBatches;
       core::parallel_for(count, kVerticesPerPiece, [&](Index begin, Index end) {
-        Sums many;
-        FewSums few;
+        Sums sums;
         for (Index i = begin; i < end; ++i) {
           const Index v = batch + i * kBatches;
-          chosen[i] = g.num_ties(v) <= FewSums::kMostNeighbours ? choose(v, few) : choose(v, many);
+          chosen[i] = choose(v, sums);
         }
       });
       for (Index i = 0; i < count; ++i) {
