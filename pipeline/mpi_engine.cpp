@@ -1,5 +1,6 @@
 // All calls of MPI. A message travels as a header (with the payload in it, if that is short) and pieces of the payload,
 // in order, on one communicator; heartbeats and failures on another, so that a full mailbox never holds them up.
+// It is long as the one thread that may call MPI has all of its state in one class, which no other file sees.
 #ifdef LAMINAR_HAS_MPI
 
 #include "laminar/pipeline/mpi_engine.hpp"
