@@ -81,8 +81,6 @@ LAMINAR_WIDE_VERSION
 void run_wide(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any<true>(what, begin, end); }
 #endif
 
-bool wide_allowed = true;
-
 /// A falling leaky ReLU has no largest score where the largest source is.
 template <class T>
 bool fits(const AttentionEdges<T>& edges) {
@@ -94,7 +92,7 @@ template <class What>
 bool run_if_fits(const What& what, Index begin, Index end) {
   if (!fits(what.edges)) return false;
 #ifdef LAMINAR_WIDE_VERSION
-  if (wide_allowed && has_wide_registers()) {
+  if (has_wide_registers()) {
     run_wide(what, begin, end);
     return true;
   }
@@ -104,8 +102,6 @@ bool run_if_fits(const What& what, Index begin, Index end) {
 }
 
 }  // namespace
-
-void allow_wide_attention(bool allowed) { wide_allowed = allowed; }
 
 template <class T>
 bool attention_forward_lanes(const AttentionForward<T>& what, Index begin, Index end) {

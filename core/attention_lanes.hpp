@@ -11,8 +11,4 @@ bool attention_forward_lanes(const AttentionForward<T>& what, Index begin, Index
 template <class T>
 bool attention_backward_lanes(const AttentionBackward<T>& what, Index begin, Index end);
 
-/// For tests: whether the versions for registers of 64 bytes may be used where the processor has them, which is so at
-/// first. Not thread-safe.
-void allow_wide_attention(bool allowed);
-
 }  // namespace laminar::core

@@ -1,99 +1,26 @@
 #include "laminar/core/dropout.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "laminar/core/eight.hpp"
+#include "laminar/core/dropout_rows.hpp"
 #include "laminar/core/error.hpp"
-#include "laminar/core/philox_lanes.hpp"
-#include "laminar/core/vectorised.hpp"
+#include "laminar/core/parallel.hpp"
 #include "laminar/core/work_log.hpp"
 
 namespace laminar::core {
 namespace {
 
-// Sixteen bits decide on an element. Columns are taken in groups of 64, a group drawing on 8 random blocks of 8 halves
-// each: column 8 h + i of a group uses half h of block i, so that 8 columns side by side are 8 lanes of one vector.
-constexpr int kLanes = kPhiloxLanes;
-constexpr Index kGroup = 64;
-
-/// The 16 bits of column `c` in row `id`.
-std::uint32_t bits_at(RandomKey key, VertexId id, Index c) {
-  const auto block = random_block(key, static_cast<std::uint32_t>(id),
-                                  static_cast<std::uint32_t>(c / kGroup * kLanes + c % kLanes), 0);
-  const Index half = c % kGroup / kLanes;
-  return (block[static_cast<std::size_t>(half / 2)] >> (16 * (half % 2))) & 0xffffU;
-}
-
-/// y (+)= mask x for `count` <= 8 columns that one half of word w decides on. No branch, which would be mispredicted
-/// half of the time; and masks go through no memory, as what is written in vectors of 8 and read in longer ones stalls.
-template <class T>
-LAMINAR_INLINE void mask_lanes(const std::array<std::uint32_t, kLanes>& words, int shift, std::uint32_t threshold,
-                               Computed<T> factor, const T* x, T* y, Index count, bool accumulate) {
-  using C = Computed<T>;
-  if (count == kLanes && !accumulate) {
-    if constexpr (std::is_same_v<T, Bfloat16>) {
-      // Compilers take neither the halves nor their rounding in vectors by themselves.
-      EightOf<std::uint32_t> bits;
-      std::memcpy(&bits, words.data(), sizeof bits);
-      EightOf<float> v;
-      load_eight(v, x);
-      v = ((bits >> shift) & 0xffffU) >= threshold ? v * factor : v * 0.0F;
-      store_eight(y, v);
-    } else {
-      LAMINAR_LANES
-      for (std::size_t i = 0; i < kLanes; ++i) {
-        const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
-        y[i] = static_cast<T>(mask * C(x[i]));
-      }
-    }
-    return;
-  }
-  LAMINAR_LANES
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    const C mask = ((words[i] >> shift) & 0xffffU) >= threshold ? factor : C(0);
-    y[i] = static_cast<T>((accumulate ? C(y[i]) : C(0)) + mask * C(x[i]));
-  }
-}
-
-/// Masks one row: y (+)= mask x.
-template <class T>
-LAMINAR_INLINE void mask_row(const T* x, T* y, Index d, RandomKey key, std::uint32_t id, std::uint32_t threshold,
-                             Computed<T> factor, bool accumulate) {
-  PhiloxWords words;
-  for (Index group = 0; group < d; group += kGroup) {
-    philox_lanes(key, id, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
-#pragma GCC unroll 8
-    for (int half = 0; half < kGroup / kLanes; ++half) {
-      const Index c = group + half * kLanes;
-      const Index count = std::min<Index>(kLanes, d - c);
-      if (count <= 0) break;
-      mask_lanes(words[static_cast<std::size_t>(half / 2)], 16 * (half % 2), threshold, factor, x + c, y + c, count,
-                 accumulate);
-    }
-  }
-}
-
-/// out (+)= mask(x), for rows of `ids`.
+/// y (+)= mask(x), for rows of `ids`.
 template <class T>
 void apply_mask(const Tensor& x, Tensor& y, RandomKey key, const DropoutRate& rate, std::span<const VertexId> ids,
                 bool accumulate) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "dropout", x, accumulate ? 3 : 2));
-  const Index d = x.cols();
-  const T* in = x.data<T>();
-  T* out = y.data<T>();
-  const auto factor = static_cast<Computed<T>>(rate.scale);
-  const std::uint32_t threshold = rate.threshold;
-  parallel_for_vectorised(x.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-    for (Index r = begin; r < end; ++r) {
-      mask_row(in + r * d, out + r * d, d, key, static_cast<std::uint32_t>(ids[r]), threshold, factor, accumulate);
-    }
-  });
+  const MaskedRows<T> rows{
+      x.data<T>(), y.data<T>(), x.cols(), ids, key, rate.threshold, static_cast<Computed<T>>(rate.scale), accumulate};
+  parallel_for(x.rows(), row_grain(x.cols()), [&rows](Index begin, Index end) { mask_rows(rows, begin, end); });
 }
 
 class DropoutNode final : public Node {
@@ -121,7 +48,7 @@ SparseMatrix thin(const SparseMatrix& x, RandomKey key, const DropoutRate& rate,
   parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       for (EdgeId e = x.offsets()[r]; e < x.offsets()[r + 1]; ++e) {
-        const bool kept = bits_at(key, ids[r], x.columns()[e]) >= rate.threshold;
+        const bool kept = mask_bits(key, ids[r], x.columns()[e]) >= rate.threshold;
         out[e] = kept ? static_cast<float>(rate.scale * x.values()[e]) : 0.0F;
       }
     }

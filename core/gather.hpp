@@ -40,12 +40,6 @@ LAMINAR_INLINE void fetch_ahead(const T* x, Index width, Index stride, const Row
 
 namespace detail {
 // Indices come as three numbers: read back from a RowIndices just written, they would stall each call.
-void gather_row(float* y, const float* x, Index d, Index stride, const std::int32_t* first, Index count,
-                Index following, const float* weights, bool accumulate);
-void gather_row(double* y, const double* x, Index d, Index stride, const std::int32_t* first, Index count,
-                Index following, const double* weights, bool accumulate);
-void gather_row(Bfloat16* y, const Bfloat16* x, Index d, Index stride, const std::int32_t* first, Index count,
-                Index following, const float* weights, bool accumulate);
 void gather_dots(float* out, const float* y, const float* x, Index d, Index stride, const std::int32_t* first,
                  Index count, Index following);
 void gather_dots(double* out, const double* y, const double* x, Index d, Index stride, const std::int32_t* first,
@@ -57,9 +51,24 @@ void gather_dots(double* out, const double* y, const double* x, Index d, Index s
 /// added up in float and rounded once.
 template <class T>
 void gather_row(T* y, const T* x, Index d, Index stride, const RowIndices& indices, const Computed<T>* weights,
-                bool accumulate) {
-  detail::gather_row(y, x, d, stride, indices.first, indices.count, indices.following, weights, accumulate);
-}
+                bool accumulate);
+
+/// Rows of y = A x, A in CSR order: `y` and `x` of d columns, `weights` of all entries (null = all 1).
+template <class T>
+struct GatheredRows {
+  T* y = nullptr;
+  const T* x = nullptr;
+  Index d = 0;
+  std::span<const EdgeId> offsets;
+  std::span<const std::int32_t> indices;
+  const Computed<T>* weights = nullptr;
+  /// y += A x.
+  bool accumulate = false;
+};
+
+/// gather_row() for each of rows [begin, end): faster than one after the other, above all short ones.
+template <class T>
+void gather_rows(const GatheredRows<T>& what, Index begin, Index end);
 
 /// out[e] = sum over c in [0, d) of y[c] * x[indices[e] * stride + c], in a fixed order of addition. T is float
 /// or double.

@@ -17,12 +17,6 @@
 namespace laminar::core {
 namespace {
 
-constexpr std::uint32_t kMultiplier0 = 0xD2511F53;
-constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57;
-constexpr std::uint32_t kWeyl0 = 0x9E3779B9;
-constexpr std::uint32_t kWeyl1 = 0xBB67AE85;
-constexpr int kRounds = 10;
-
 void portable(RandomKey key, std::uint32_t a, std::uint32_t b, PhiloxWords& words) {
   for (int i = 0; i < kPhiloxLanes; ++i) {
     const auto block = random_block(key, a, b + static_cast<std::uint32_t>(i), 0);
@@ -32,21 +26,21 @@ void portable(RandomKey key, std::uint32_t a, std::uint32_t b, PhiloxWords& word
 
 #ifdef LAMINAR_X86
 [[gnu::target("avx512f")]] void avx512(RandomKey key, std::uint32_t a, std::uint32_t b, PhiloxWords& words) {
-  const __m512i m0 = _mm512_set1_epi64(kMultiplier0);
-  const __m512i m1 = _mm512_set1_epi64(kMultiplier1);
+  const __m512i m0 = _mm512_set1_epi64(kPhiloxMultiplier0);
+  const __m512i m1 = _mm512_set1_epi64(kPhiloxMultiplier1);
   __m512i c0 = _mm512_set1_epi64(a);
   __m512i c1 = _mm512_add_epi64(_mm512_set1_epi64(b), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
   __m512i c2 = _mm512_setzero_si512();
   __m512i c3 = _mm512_setzero_si512();
 #pragma GCC unroll 10
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
     const __m512i p0 = _mm512_mul_epu32(m0, c0);
     const __m512i p1 = _mm512_mul_epu32(m1, c2);
     c0 = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(p1, 32), c1), _mm512_set1_epi64(key.k0));
     c2 = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(p0, 32), c3), _mm512_set1_epi64(key.k1));
     c1 = p1;
     c3 = p0;
-    key = {key.k0 + kWeyl0, key.k1 + kWeyl1};
+    key = {key.k0 + kPhiloxWeyl0, key.k1 + kPhiloxWeyl1};
   }
   const __m512i c[] = {c0, c1, c2, c3};
   for (std::size_t w = 0; w < 4; ++w) {
@@ -56,22 +50,22 @@ void portable(RandomKey key, std::uint32_t a, std::uint32_t b, PhiloxWords& word
 
 /// Lanes [first, first + 4).
 [[gnu::target("avx2")]] void avx2_half(RandomKey key, std::uint32_t a, std::uint32_t b, int first, PhiloxWords& words) {
-  const __m256i m0 = _mm256_set1_epi64x(kMultiplier0);
-  const __m256i m1 = _mm256_set1_epi64x(kMultiplier1);
+  const __m256i m0 = _mm256_set1_epi64x(kPhiloxMultiplier0);
+  const __m256i m1 = _mm256_set1_epi64x(kPhiloxMultiplier1);
   __m256i c0 = _mm256_set1_epi64x(a);
   __m256i c1 =
       _mm256_add_epi64(_mm256_set1_epi64x(static_cast<std::int64_t>(b) + first), _mm256_set_epi64x(3, 2, 1, 0));
   __m256i c2 = _mm256_setzero_si256();
   __m256i c3 = _mm256_setzero_si256();
 #pragma GCC unroll 10
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
     const __m256i p0 = _mm256_mul_epu32(m0, c0);
     const __m256i p1 = _mm256_mul_epu32(m1, c2);
     c0 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), c1), _mm256_set1_epi64x(key.k0));
     c2 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), c3), _mm256_set1_epi64x(key.k1));
     c1 = p1;
     c3 = p0;
-    key = {key.k0 + kWeyl0, key.k1 + kWeyl1};
+    key = {key.k0 + kPhiloxWeyl0, key.k1 + kPhiloxWeyl1};
   }
   const __m256i lower_halves = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
   const __m256i c[] = {c0, c1, c2, c3};

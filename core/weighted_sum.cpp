@@ -19,25 +19,19 @@ namespace laminar::core {
 
 namespace {
 
-/// The entries of a matrix from `first` on, for rows kept as T.
+/// The entries of a matrix, for rows kept as T.
 template <class T>
-const Computed<T>* values_from(const Tensor& values, EdgeId first) {
-  return values ? values.data<Computed<T>>() + first : nullptr;
+const Computed<T>* entries_of(const Tensor& values) {
+  return values ? values.data<Computed<T>>() : nullptr;
 }
 
 /// Rows [begin, end) of y = A x.
 void add_up(const Adjacency& a, const Tensor& x, Tensor& y, Index begin, Index end) {
   const WorkScope scope(in_edge_work(WorkKind::kSum, "sum", a, begin, end, y, y.cols()));
   dispatch_kept(y.dtype(), [&]<class T>(T) {
-    const Index d = y.cols();
-    const T* in = x.data<T>();
-    T* out = y.data<T>();
-    parallel_for_rows(a.offsets, begin, end, [&](Index b, Index e) {
-      for (Index r = b; r < e; ++r) {
-        gather_row(out + r * d, in, d, d, row_indices(a.offsets, a.sources, r), values_from<T>(a.values, a.offsets[r]),
-                   false);
-      }
-    });
+    const GatheredRows<T> rows{y.data<T>(), std::as_const(x).data<T>(), y.cols(), a.offsets,
+                               a.sources,   entries_of<T>(a.values),    false};
+    parallel_for_rows(a.offsets, begin, end, [&](Index b, Index e) { gather_rows(rows, b, e); });
   });
 }
 
@@ -65,16 +59,11 @@ class WeightedSumNode final : public AggregationNode {
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
     const WorkScope scope(out_edge_work(WorkKind::kSum, "sum, backward", *a_, begin, end, dy, dy.cols()));
     dispatch_kept(dy.dtype(), [&]<class T>(T) {
-      const Index d = dy.cols();
-      const T* g = dy.data<T>();
-      T* dx = out.rows.tensor.data<T>();
       const auto& t = a_->transposed;
-      parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
-        for (Index j = b; j < e; ++j) {
-          gather_row(dx + j * d, g, d, d, row_indices(t.offsets, t.rows, j),
-                     values_from<T>(a_->transposed_values, t.offsets[j]), out.rows.accumulate);
-        }
-      });
+      const GatheredRows<T> rows{
+          out.rows.tensor.data<T>(), dy.data<T>(), dy.cols(), t.offsets, t.rows, entries_of<T>(a_->transposed_values),
+          out.rows.accumulate};
+      parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) { gather_rows(rows, b, e); });
     });
   }
 
@@ -140,11 +129,12 @@ void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const Pul
     const T* g = z.data<T>();
     T* dx = out.data<T>();
     const auto& t = a.transposed;
+    const T* const all_entries = entries_of<T>(a.transposed_values);
     parallel_for_rows(t.offsets, begin, end, [&](Index b, Index e) {
       std::vector<T> values;
       for (Index j = b; j < e; ++j) {
         const RowIndices targets = row_indices(t.offsets, t.rows, j);
-        const T* entries = values_from<T>(a.transposed_values, t.offsets[j]);
+        const T* entries = all_entries != nullptr ? all_entries + t.offsets[j] : nullptr;
         values.resize(static_cast<std::size_t>(targets.count));
         for (Index i = 0; i < targets.count; ++i) {
           // Targets ascend, but a search keeps this independent of it.

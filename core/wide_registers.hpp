@@ -9,18 +9,16 @@
     !defined(__SANITIZE_THREAD__)
 #define LAMINAR_NARROW_VERSIONS __attribute__((target_clones("default", "arch=x86-64-v3")))
 #define LAMINAR_WIDE_VERSION __attribute__((target("arch=x86-64-v4")))
-
-namespace laminar::core {
-
-/// Whether the processor runs what is compiled for x86-64-v4.
-inline bool has_wide_registers() {
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                          __builtin_cpu_supports("avx512vl");
-  return has;
-}
-
-}  // namespace laminar::core
 #else
 #define LAMINAR_NARROW_VERSIONS
 #endif
+
+namespace laminar::core {
+
+/// Whether the processor runs what is compiled for x86-64-v4, and may.
+bool has_wide_registers();
+
+/// For tests: whether it may, which is so at first. Not thread-safe.
+void allow_wide_registers(bool allowed);
+
+}  // namespace laminar::core

@@ -8,10 +8,10 @@
 #include <doctest/doctest.h>
 
 #include "laminar/core/aggregation.hpp"
-#include "laminar/core/attention_lanes.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/linear.hpp"
 #include "laminar/core/random.hpp"
+#include "laminar/core/wide_registers.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
 #include "laminar/tests/support/graphs.hpp"
 #include "laminar/tests/support/reference.hpp"
@@ -174,7 +174,7 @@ TEST_CASE("kernels for long and for short registers give the same bits") {
       CAPTURE(heads);
       CAPTURE(width);
       const auto run = [&, count = heads, d = heads * width](bool wide) {
-        allow_wide_attention(wide);
+        allow_wide_registers(wide);
         const ParameterList p = vectors(d, DType::kFloat32);
         TapeContext c = context(DType::kFloat32, true);
         c.bfloat16 = kept == DType::kBfloat16;

@@ -14,6 +14,7 @@
 #include "laminar/core/parallel.hpp"
 #include "laminar/core/random.hpp"
 #include "laminar/core/sparse_product.hpp"
+#include "laminar/core/wide_registers.hpp"
 #include "laminar/tests/support/tensors.hpp"
 
 using namespace laminar;
@@ -216,36 +217,95 @@ TEST_CASE("products refuse shapes and precisions that don't fit") {
                        Error);
 }
 
-TEST_CASE("gathers agree with plain loops at every width") {
-  // Widths around the tiles of 64, 16 and 4 columns, and more entries than are prefetched.
-  const Index stride = 150;
-  const Tensor x = random_tensor(30, stride, DType::kFloat64, 1);
-  const Tensor y0 = random_tensor(1, stride, DType::kFloat64, 2);
-  const Tensor w = random_tensor(30, 1, DType::kFloat64, 3);
+TEST_CASE("gathers agree with plain loops at every width, with any registers") {
+  // Widths around tiles and pieces of them, and more entries than are prefetched.
+  const Index stride = 300;
   std::vector<std::int32_t> indices;
   for (int i = 0; i < 30; ++i) indices.push_back(i * 7 % 30);
-  for (const Index d : {0, 1, 3, 4, 5, 15, 16, 17, 21, 63, 64, 65, 85, 128, 149}) {
-    for (const Index count : {0, 1, 8, 9, 30}) {
-      const RowIndices row{indices.data(), count, 30 - count};
-      for (const bool accumulate : {false, true}) {
-        for (const bool weighted : {false, true}) {
-          Tensor y = y0.clone();
-          gather_row(y.data<double>(), x.data<double>(), d, stride, row, weighted ? w.data<double>() : nullptr,
-                     accumulate);
-          bool equal = true;
-          for (Index c = 0; c < stride; ++c) {
-            double sum = c >= d || accumulate ? y0.at(0, c) : 0;
-            for (Index e = 0; e < (c < d ? count : 0); ++e) sum += (weighted ? w.at(e, 0) : 1.0) * x.at(indices[e], c);
-            equal = equal && sum == y.at(0, c);
+  const auto check_as = [&]<class T>(T) {
+    using C = Computed<T>;
+    const DType dtype = DTypeOf<T>::value;
+    const Tensor x = random_tensor(30, stride, DType::kFloat32, 1).to(dtype);
+    const Tensor y0 = random_tensor(1, stride, DType::kFloat32, 2).to(dtype);
+    const Tensor w = random_tensor(30, 1, DTypeOf<C>::value, 3);
+    const T* rows = x.data<T>();
+    const C* weights = w.data<C>();
+    for (const Index d : {0,  1,  2,  3,  4,  5,  7,  8,   9,   15,  16,  17,  21,  31,  32,  33,
+                          47, 58, 63, 64, 65, 85, 96, 100, 127, 128, 129, 143, 145, 200, 257, 299}) {
+      for (const Index count : {0, 1, 8, 9, 30}) {
+        const RowIndices row{indices.data(), count, 30 - count};
+        for (const bool accumulate : {false, true}) {
+          for (const bool weighted : {false, true}) {
+            Tensor expected = y0.clone();
+            for (Index c = 0; c < d; ++c) {
+              C sum = accumulate ? static_cast<C>(y0.data<T>()[c]) : C(0);
+              for (Index e = 0; e < count; ++e) {
+                sum += (weighted ? weights[e] : C(1)) * static_cast<C>(rows[indices[e] * stride + c]);
+              }
+              expected.data<T>()[c] = static_cast<T>(sum);
+            }
+            for (const bool wide : {true, false}) {
+              allow_wide_registers(wide);
+              Tensor y = y0.clone();
+              gather_row(y.data<T>(), rows, d, stride, row, weighted ? weights : nullptr, accumulate);
+              CAPTURE(d);
+              CAPTURE(wide);
+              CHECK(same_bits(y, expected));
+            }
+            allow_wide_registers(true);
           }
-          CHECK(equal);
         }
       }
+    }
+  };
+  check_as(float());
+  check_as(double());
+  check_as(Bfloat16());
+}
+
+TEST_CASE("rows gathered together are those gathered one by one") {
+  const std::vector<EdgeId> offsets = {0, 3, 3, 4, 9};
+  const std::vector<std::int32_t> indices = {1, 0, 5, 2, 3, 4, 1, 0, 2};
+  const auto check_as = [&]<class T>(T) {
+    using C = Computed<T>;
+    for (const Index d : {7, 58, 128, 150}) {
+      const Tensor x = random_tensor(6, d, DType::kFloat32, 1).to(DTypeOf<T>::value);
+      const Tensor w = random_tensor(9, 1, DTypeOf<C>::value, 3);
+      const Tensor y0 = random_tensor(4, d, DType::kFloat32, 2).to(DTypeOf<T>::value);
+      for (const bool weighted : {false, true}) {
+        for (const bool accumulate : {false, true}) {
+          Tensor y = y0.clone();
+          Tensor expected = y0.clone();
+          const C* const weights = weighted ? w.data<C>() : nullptr;
+          gather_rows(GatheredRows<T>{y.data<T>(), x.data<T>(), d, offsets, indices, weights, accumulate}, 1, 4);
+          for (Index r = 1; r < 4; ++r) {
+            const Index first = offsets[static_cast<std::size_t>(r)];
+            gather_row(expected.data<T>() + r * d, x.data<T>(), d, d, row_indices(offsets, indices, r),
+                       weighted ? weights + first : nullptr, accumulate);
+          }
+          CHECK(same_bits(y, expected));
+        }
+      }
+    }
+  };
+  check_as(float());
+  check_as(double());
+  check_as(Bfloat16());
+}
+
+TEST_CASE("dot products with gathered rows") {
+  const Index stride = 150;
+  const Tensor x = random_tensor(30, stride, DType::kFloat64, 1);
+  const Tensor y = random_tensor(1, stride, DType::kFloat64, 2);
+  std::vector<std::int32_t> indices;
+  for (int i = 0; i < 30; ++i) indices.push_back(i * 7 % 30);
+  for (const Index d : {0, 1, 3, 16, 17, 64, 85, 149}) {
+    for (const Index count : {0, 1, 9, 30}) {
       std::vector<double> dots(static_cast<std::size_t>(count), -1);
-      gather_dots(dots.data(), y0.data<double>(), x.data<double>(), d, stride, row);
+      gather_dots(dots.data(), y.data<double>(), x.data<double>(), d, stride, {indices.data(), count, 30 - count});
       for (Index e = 0; e < count; ++e) {
         double sum = 0;
-        for (Index c = 0; c < d; ++c) sum += y0.at(0, c) * x.at(indices[e], c);
+        for (Index c = 0; c < d; ++c) sum += y.at(0, c) * x.at(indices[e], c);
         CHECK(dots[static_cast<std::size_t>(e)] == doctest::Approx(sum).epsilon(1e-12));
       }
     }

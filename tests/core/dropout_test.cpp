@@ -5,8 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include "laminar/core/dropout_rows.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/rows.hpp"
+#include "laminar/core/wide_registers.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
 #include "laminar/tests/support/tensors.hpp"
 
@@ -73,6 +75,44 @@ TEST_CASE("a mask depends on the row's id, the column and the stream, on nothing
   CHECK(changed([](TapeContext& o) { ++o.run; }));
   CHECK(changed([](TapeContext& o) { ++o.epoch; }));
   CHECK(changed([](TapeContext& o) { ++o.layer; }));
+}
+
+TEST_CASE("rows are masked as their bits say, with any registers, at every width") {
+  const std::vector<VertexId> ids = {3, 70000, 9};
+  const RandomKey key = random_key(5, 0, 1, 2, 3);
+  const DropoutRate rate(0.3);
+  const auto check_as = [&]<class T>(T) {
+    const DType dtype = DTypeOf<T>::value;
+    for (const Index d : {1, 8, 15, 16, 17, 58, 64, 70, 128, 200}) {
+      Tensor x = random_tensor(3, d, DType::kFloat32, 1).to(dtype);
+      const Tensor y0 = random_tensor(3, d, DType::kFloat32, 2).to(dtype);
+      for (const bool accumulate : {false, true}) {
+        Tensor expected = y0.clone();
+        for (Index r = 0; r < 3; ++r) {
+          for (Index c = 0; c < d; ++c) {
+            const bool kept = mask_bits(key, ids[static_cast<std::size_t>(r)], c) >= rate.threshold;
+            const auto scaled = static_cast<Computed<T>>(rate.scale) * static_cast<Computed<T>>(x.data<T>()[r * d + c]);
+            const auto before = static_cast<Computed<T>>(accumulate ? y0.at(r, c) : 0);
+            expected.data<T>()[r * d + c] = static_cast<T>(before + (kept ? scaled : 0));
+          }
+        }
+        for (const bool wide : {true, false}) {
+          allow_wide_registers(wide);
+          Tensor y = y0.clone();
+          mask_rows(MaskedRows<T>{x.data<T>(), y.data<T>(), d, ids, key, rate.threshold,
+                                  static_cast<Computed<T>>(rate.scale), accumulate},
+                    0, 3);
+          CAPTURE(d);
+          CAPTURE(wide);
+          CHECK(same_bits(y, expected));
+        }
+        allow_wide_registers(true);
+      }
+    }
+  };
+  check_as(float());
+  check_as(double());
+  check_as(Bfloat16());
 }
 
 TEST_CASE("operations of a tape draw from streams of their own") {

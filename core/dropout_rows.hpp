@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+
+#include "laminar/core/bfloat16.hpp"
+#include "laminar/core/random.hpp"
+#include "laminar/core/types.hpp"
+
+namespace laminar::core {
+
+/// y (+)= mask x: rows of `d` columns, the mask of row r a function of key and ids[r].
+template <class T>
+struct MaskedRows {
+  const T* x = nullptr;
+  T* y = nullptr;
+  Index d = 0;
+  std::span<const VertexId> ids;
+  RandomKey key;
+  /// An element whose 16 bits are below it becomes 0, whatever it was; others are multiplied by `factor`.
+  std::uint32_t threshold = 0;
+  Computed<T> factor = 1;
+  bool accumulate = false;
+};
+
+/// Masks rows [begin, end); serial. y may be x.
+template <class T>
+void mask_rows(const MaskedRows<T>& what, Index begin, Index end);
+
+/// The 16 bits that decide on column `c` of row `id`.
+std::uint32_t mask_bits(RandomKey key, VertexId id, Index c);
+
+}  // namespace laminar::core
