@@ -48,7 +48,7 @@ SparseMatrix thin(const SparseMatrix& x, RandomKey key, const DropoutRate& rate,
   parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       for (EdgeId e = x.offsets()[r]; e < x.offsets()[r + 1]; ++e) {
-        const bool kept = mask_bits(key, ids[r], x.columns()[e]) >= rate.threshold;
+        const bool kept = mask_keeps(key, ids[r], x.columns()[e], rate.threshold);
         out[e] = kept ? static_cast<float>(rate.scale * x.values()[e]) : 0.0F;
       }
     }

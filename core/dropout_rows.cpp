@@ -1,8 +1,10 @@
-/// Sixteen bits decide on an element. Columns are taken in groups of 64, a group drawing on 8 random blocks of 8 halves
-/// each: column 8 h + i of a group uses half h of block i, so that 8 columns side by side are 8 lanes of one vector.
+/// Sixteen bits decide on an element, and of 256 elements the upper eight alone on all but one or so: the lower ones
+/// are drawn where the upper ones are the threshold's, and for a threshold whose lower ones are 0 (a rate of .5) never.
+/// A group of 128 columns draws on 8 random blocks of 16 bytes: column 64 h + 8 i + j on byte 8 h + j of block i, so
+/// that the blocks' words side by side are 64 columns.
 ///
 /// With registers of 64 bytes a group's masks go from the generator (philox_lanes.cpp tells how its lanes work) into
-/// the products without a stop in memory: that was seen to be twice as fast in float32 and four times in bfloat16.
+/// the products without a stop in memory.
 #include "laminar/core/dropout_rows.hpp"
 
 #include <algorithm>
@@ -28,58 +30,98 @@
 namespace laminar::core {
 namespace {
 
-constexpr int kBlocks = kPhiloxLanes;
-constexpr Index kGroup = 64;
+constexpr Index kBlocks = kPhiloxLanes;
+/// Columns of one half of a group.
+constexpr Index kHalf = 8 * kBlocks;
+constexpr Index kGroup = 2 * kHalf;
+/// Upper and lower bytes have positions of their own in the stream.
+constexpr std::uint32_t kUpper = 0;
+constexpr std::uint32_t kLower = 1;
 
-/// y (+)= mask x for `count` <= 8 columns that one half of word w decides on. No branch, which would be mispredicted
-/// half of the time; and masks go through no memory, as what is written in vectors of 8 and read in longer ones stalls.
+/// The first of the 8 blocks of a group that begins with column `group`.
+LAMINAR_INLINE std::uint32_t first_block(Index group) { return static_cast<std::uint32_t>(group / kGroup * kBlocks); }
+
+using EightWords = EightOf<std::uint32_t>;
+
+/// The eight bytes of block kBlock, of which words a and b are its lanes.
+template <int kBlock>
+LAMINAR_INLINE void bytes_of(EightWords& bytes, const EightWords& a, const EightWords& b) {
+  const EightWords shifts = {0, 8, 16, 24, 0, 8, 16, 24};
+  bytes =
+      __builtin_shufflevector(a, b, kBlock, kBlock, kBlock, kBlock, 8 + kBlock, 8 + kBlock, 8 + kBlock, 8 + kBlock) >>
+          shifts &
+      0xffU;
+}
+
+/// y (+)= mask x for `count` <= 8 columns with 16 random bits each. No branch, which would be mispredicted half of the
+/// time.
 template <class T>
-LAMINAR_INLINE void mask_eight(const std::array<std::uint32_t, kBlocks>& words, int shift, std::uint32_t threshold,
-                               Computed<T> factor, const T* x, T* y, Index count, bool accumulate) {
+LAMINAR_INLINE void mask_eight(const EightWords& bits, std::uint32_t threshold, Computed<T> factor, const T* x, T* y,
+                               Index count, bool accumulate) {
   using C = Computed<T>;
-  if (count == kBlocks && !accumulate) {
-    if constexpr (std::is_same_v<T, Bfloat16>) {
-      // Compilers take neither the halves nor their rounding in vectors by themselves.
-      EightOf<std::uint32_t> bits;
-      std::memcpy(&bits, words.data(), sizeof bits);
+  if constexpr (std::is_same_v<C, float>) {
+    if (count == 8 && !accumulate) {
       EightOf<float> v;
       load_eight(v, x);
-      v = ((bits >> shift) & 0xffffU) >= threshold ? v * factor : EightOf<float>{};
-      store_eight(y, v);
-    } else {
-      LAMINAR_LANES
-      for (std::size_t i = 0; i < kBlocks; ++i) {
-        const C scaled = factor * C(x[i]);
-        y[i] = static_cast<T>(((words[i] >> shift) & 0xffffU) >= threshold ? scaled : C(0));
+      v = bits >= threshold ? v * factor : EightOf<float>{};
+      if constexpr (std::is_same_v<T, float>) {
+        std::memcpy(y, &v, sizeof v);
+      } else {
+        store_eight(y, v);
       }
+      return;
     }
-    return;
   }
-  LAMINAR_LANES
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    const C scaled = factor * C(x[i]);
-    y[i] =
-        static_cast<T>((accumulate ? C(y[i]) : C(0)) + (((words[i] >> shift) & 0xffffU) >= threshold ? scaled : C(0)));
+  std::uint32_t of_column[8];
+  std::memcpy(of_column, &bits, sizeof of_column);
+  for (Index j = 0; j < count; ++j) {
+    const C scaled = of_column[j] >= threshold ? factor * C(x[j]) : C(0);
+    y[j] = static_cast<T>((accumulate ? C(y[j]) : C(0)) + scaled);
   }
 }
 
 template <class T>
 void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
   run_vectorised([=, &what]() LAMINAR_INLINE_LAMBDA {
-    PhiloxWords words;
+    const MaskedRows<T> own = what;
+    PhiloxWords upper;
+    PhiloxWords lower{};
+    const bool has_lower = (own.threshold & 0xffU) != 0;
     for (Index r = begin; r < end; ++r) {
-      const T* const x = what.x + r * what.d;
-      T* const y = what.y + r * what.d;
-      const auto id = static_cast<std::uint32_t>(what.ids[r]);
-      for (Index group = 0; group < what.d; group += kGroup) {
-        philox_lanes(what.key, id, static_cast<std::uint32_t>(group / kGroup * kBlocks), words);
-#pragma GCC unroll 8
-        for (int half = 0; half < kGroup / kBlocks; ++half) {
-          const Index c = group + half * kBlocks;
-          const Index count = std::min<Index>(kBlocks, what.d - c);
-          if (count <= 0) break;
-          mask_eight(words[static_cast<std::size_t>(half / 2)], 16 * (half % 2), what.threshold, what.factor, x + c,
-                     y + c, count, what.accumulate);
+      const auto id = static_cast<std::uint32_t>(own.ids[static_cast<std::size_t>(r)]);
+      for (Index group = 0; group < own.d; group += kGroup) {
+        philox_lanes(own.key, id, first_block(group), kUpper, upper);
+        if (has_lower) philox_lanes(own.key, id, first_block(group), kLower, lower);
+        for (Index first = group; first < std::min(group + kGroup, own.d); first += kHalf) {
+          const auto w = static_cast<std::size_t>(2 * ((first - group) / kHalf));
+          EightWords words[4];
+          std::memcpy(&words[0], upper[w].data(), sizeof words[0]);
+          std::memcpy(&words[1], upper[w + 1].data(), sizeof words[1]);
+          std::memcpy(&words[2], lower[w].data(), sizeof words[2]);
+          std::memcpy(&words[3], lower[w + 1].data(), sizeof words[3]);
+          const auto mask_block = [&]<int kBlock>() LAMINAR_INLINE_LAMBDA {
+            const Index c = first + 8 * kBlock;
+            const Index count = std::min<Index>(8, own.d - c);
+            if (count <= 0) return;
+            EightWords bits;
+            bytes_of<kBlock>(bits, words[0], words[1]);
+            bits <<= 8;
+            if (has_lower) {
+              EightWords lower_bits;
+              bytes_of<kBlock>(lower_bits, words[2], words[3]);
+              bits |= lower_bits;
+            }
+            mask_eight(bits, own.threshold, own.factor, own.x + r * own.d + c, own.y + r * own.d + c, count,
+                       own.accumulate);
+          };
+          mask_block.template operator()<0>();
+          mask_block.template operator()<1>();
+          mask_block.template operator()<2>();
+          mask_block.template operator()<3>();
+          mask_block.template operator()<4>();
+          mask_block.template operator()<5>();
+          mask_block.template operator()<6>();
+          mask_block.template operator()<7>();
         }
       }
     }
@@ -100,14 +142,14 @@ struct RoundKeys {
   std::array<std::uint32_t, kPhiloxRounds> k1{};
 };
 
-/// Which of a group's columns are kept, 32 and 32.
-LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const RoundKeys& keys, std::uint32_t id, std::uint32_t first_block,
-                                              std::uint32_t threshold, __mmask32 (&kept)[2]) {
+/// A byte each of a group's 128 columns.
+LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const RoundKeys& keys, std::uint32_t id, std::uint32_t block,
+                                              std::uint32_t part, __m512i (&bytes)[2]) {
   const __m512i m0 = _mm512_set1_epi64(kPhiloxMultiplier0);
   const __m512i m1 = _mm512_set1_epi64(kPhiloxMultiplier1);
   __m512i c0 = _mm512_set1_epi64(id);
-  __m512i c1 = _mm512_add_epi64(_mm512_set1_epi64(first_block), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
-  __m512i c2 = _mm512_setzero_si512();
+  __m512i c1 = _mm512_add_epi64(_mm512_set1_epi64(block), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
+  __m512i c2 = _mm512_set1_epi64(part);
   __m512i c3 = _mm512_setzero_si512();
 #pragma GCC unroll 10
   for (std::size_t round = 0; round < kPhiloxRounds; ++round) {
@@ -121,20 +163,31 @@ LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const RoundKeys& keys, std::uint32
     c1 = p1;
     c3 = p0;
   }
-  const __m512i words[4] = {c0, c1, c2, c3};
-  const __m512i lower = _mm512_set1_epi64(0xffff);
-  const __m512i upper = _mm512_set1_epi64(0xffff0000);
-  const __m512i least = _mm512_set1_epi64(threshold);
-  const __m512i upper_least = _mm512_slli_epi64(least, 16);
-  __mmask16 sixteen[4];
-#pragma GCC unroll 4
-  for (int w = 0; w < 4; ++w) {
-    const __mmask8 a = _mm512_cmpge_epu64_mask(_mm512_and_si512(words[w], lower), least);
-    const __mmask8 b = _mm512_cmpge_epu64_mask(_mm512_and_si512(words[w], upper), upper_least);
-    sixteen[w] = _mm512_kunpackb(b, a);
+  constexpr __mmask16 kOdd = 0xaaaa;
+  bytes[0] = _mm512_mask_mov_epi32(c0, kOdd, _mm512_slli_epi64(c1, 32));
+  bytes[1] = _mm512_mask_mov_epi32(c2, kOdd, _mm512_slli_epi64(c3, 32));
+}
+
+/// Which of a group's 128 columns are kept, a bit each.
+LAMINAR_WIDE_VERSION LAMINAR_INLINE void choose(const RoundKeys& keys, std::uint32_t id, std::uint32_t block,
+                                                std::uint32_t threshold, std::uint64_t (&kept)[2]) {
+  __m512i upper[2];
+  draw(keys, id, block, kUpper, upper);
+  const __m512i least = _mm512_set1_epi8(static_cast<char>(threshold >> 8));
+  if ((threshold & 0xffU) == 0) {
+    for (int half = 0; half < 2; ++half) kept[half] = _mm512_cmpge_epu8_mask(upper[half], least);
+    return;
   }
-  kept[0] = _mm512_kunpackw(sixteen[1], sixteen[0]);
-  kept[1] = _mm512_kunpackw(sixteen[3], sixteen[2]);
+  std::uint64_t open[2];
+  for (int half = 0; half < 2; ++half) {
+    kept[half] = _mm512_cmpgt_epu8_mask(upper[half], least);
+    open[half] = _mm512_cmpeq_epi8_mask(upper[half], least);
+  }
+  if ((open[0] | open[1]) == 0) return;
+  __m512i lower[2];
+  draw(keys, id, block, kLower, lower);
+  const __m512i least_lower = _mm512_set1_epi8(static_cast<char>(threshold & 0xffU));
+  for (int half = 0; half < 2; ++half) kept[half] |= open[half] & _mm512_cmpge_epu8_mask(lower[half], least_lower);
 }
 
 /// y (+)= mask x for 32 columns of x times `factor`, y (+)= 0 where `kept` has no bit.
@@ -179,12 +232,12 @@ LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Inde
     const T* const x = what.x + r * d;
     T* const y = what.y + r * d;
     for (Index group = 0; group < d; group += kGroup) {
-      __mmask32 kept[2];
-      draw(keys, static_cast<std::uint32_t>(ids[r]), static_cast<std::uint32_t>(group / kGroup * kBlocks), threshold,
-           kept);
-      for (Index c = group, half = 0; half < 2 && c < d; c += 32, ++half) {
+      std::uint64_t kept[2];
+      choose(keys, static_cast<std::uint32_t>(ids[r]), first_block(group), threshold, kept);
+      for (Index c = group; c < std::min(group + kGroup, d); c += 32) {
+        const auto kept_here = static_cast<__mmask32>(kept[(c - group) / kHalf] >> (c - group) % kHalf);
         if (d - c >= 32) {
-          mask_columns(kept[half], factor, x + c, y + c, accumulate);
+          mask_columns(kept_here, factor, x + c, y + c, accumulate);
           continue;
         }
         const auto count = static_cast<std::size_t>(d - c);
@@ -192,7 +245,7 @@ LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Inde
         T out[32] = {};
         std::copy_n(x + c, count, in);
         if (accumulate) std::copy_n(y + c, count, out);
-        mask_columns(kept[half], factor, in, out, accumulate);
+        mask_columns(kept_here, factor, in, out, accumulate);
         std::copy_n(out, count, y + c);
       }
     }
@@ -202,11 +255,16 @@ LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Inde
 
 }  // namespace
 
-std::uint32_t mask_bits(RandomKey key, VertexId id, Index c) {
-  const auto block = random_block(key, static_cast<std::uint32_t>(id),
-                                  static_cast<std::uint32_t>(c / kGroup * kBlocks + c % kBlocks), 0);
-  const Index half = c % kGroup / kBlocks;
-  return (block[static_cast<std::size_t>(half / 2)] >> (16 * (half % 2))) & 0xffffU;
+bool mask_keeps(RandomKey key, VertexId id, Index c, std::uint32_t threshold) {
+  const Index column = c % kGroup;
+  const std::uint32_t block = first_block(c) + static_cast<std::uint32_t>(column % kHalf / 8);
+  const Index byte = 8 * (column / kHalf) + column % 8;
+  const auto drawn = [=](std::uint32_t part) {
+    const auto words = random_block(key, static_cast<std::uint32_t>(id), block, part);
+    return words[static_cast<std::size_t>(byte / 4)] >> (8 * (byte % 4)) & 0xffU;
+  };
+  const std::uint32_t upper = drawn(kUpper);
+  return upper == threshold >> 8 ? drawn(kLower) >= (threshold & 0xffU) : upper > threshold >> 8;
 }
 
 template <class T>

@@ -16,7 +16,7 @@ struct MaskedRows {
   Index d = 0;
   std::span<const VertexId> ids;
   RandomKey key;
-  /// An element whose 16 bits are below it becomes 0, whatever it was; others are multiplied by `factor`.
+  /// An element whose 16 random bits are below it becomes 0, whatever it was; others are multiplied by `factor`.
   std::uint32_t threshold = 0;
   Computed<T> factor = 1;
   bool accumulate = false;
@@ -26,7 +26,7 @@ struct MaskedRows {
 template <class T>
 void mask_rows(const MaskedRows<T>& what, Index begin, Index end);
 
-/// The 16 bits that decide on column `c` of row `id`.
-std::uint32_t mask_bits(RandomKey key, VertexId id, Index c);
+/// Whether mask_rows() keeps column `c` of row `id`.
+bool mask_keeps(RandomKey key, VertexId id, Index c, std::uint32_t threshold);
 
 }  // namespace laminar::core

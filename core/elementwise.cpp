@@ -1,8 +1,12 @@
 #include "laminar/core/elementwise.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <numbers>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -102,7 +106,23 @@ LAMINAR_INLINE T activation_value(Activation f, T x) {
   return x;
 }
 
-/// f'(x), from x for gelu and from y = f(x) for all others.
+/// What the backward reads: x or y = f(x), or of two straight lines that meet in 0 no more than the side, a bit an
+/// element, so that neither x nor y lives on for it.
+enum class Saved : std::uint8_t { kInput, kOutput, kSide };
+
+constexpr Saved saved_by(Activation f) {
+  switch (f) {
+    case Activation::kGelu:
+      return Saved::kInput;
+    case Activation::kRelu:
+    case Activation::kLeakyRelu:
+      return Saved::kSide;
+    default:
+      return Saved::kOutput;
+  }
+}
+
+/// f'(x), from what saved_by() says; of a side, from any number on it, 0 being on the lower one.
 template <class T>
 LAMINAR_INLINE T activation_slope(Activation f, T saved) {
   switch (f) {
@@ -124,9 +144,6 @@ LAMINAR_INLINE T activation_slope(Activation f, T saved) {
   return 1;
 }
 
-/// What activation_slope() takes.
-bool saves_input(Activation f) { return f == Activation::kGelu; }
-
 /// Calls body(integral constant of f), so that the loops below are compiled one an activation.
 template <class F>
 void with_constant(Activation f, F&& body) {
@@ -146,23 +163,136 @@ void with_constant(Activation f, F&& body) {
   }
 }
 
+constexpr Index kWord = 32;
+
+/// Room for a bit an element of x: words in a tensor, so that they come from the pool and are counted.
+Tensor room_for_sides(const Tape& tape, const Tensor& x) {
+  return tape.allocate_as(DType::kFloat32, 1, (x.size() + kWord - 1) / kWord);
+}
+
+/// Which bit of its word stands for element i: of bfloat16, which are taken two in a word of memory, first those in the
+/// lower halves.
+template <class T>
+LAMINAR_INLINE std::uint32_t side_bit(Index i) {
+  return std::uint32_t{1} << (std::is_same_v<T, Bfloat16> ? i / 2 + i % 2 * 16 : i);
+}
+
+/// body(w, first, count) for each word w, whose bits stand for elements [first, first + count); in parallel. Full words
+/// have a count that the compiler knows.
+template <class Body>
+void for_each_word(Index size, const Body& body) {
+  const Index words = (size + kWord - 1) / kWord;
+  parallel_for_vectorised(words, Index{1} << 9, [&body, size](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+    const Body own = body;
+    const Index full = std::min(end, size / kWord);
+    for (Index w = begin; w < full; ++w) own(w, w * kWord, kWord);
+    if (full < end) own(full, full * kWord, size - full * kWord);
+  });
+}
+
+/// 32 of relu(x) and which of them are positive, as whole numbers, two at a time: a bfloat16 is positive if its bits
+/// less 1 are below those of an infinity, and negative if they are so above the sign.
+LAMINAR_INLINE std::uint32_t relu_pairs(const Bfloat16* x, Bfloat16* y) {
+  constexpr std::uint32_t kInfinity = 0x7f80;
+  constexpr std::uint32_t kLeastNegative = 0x8001;
+  // Compilers don't take it in vectors together with the results.
+  std::uint32_t word = 0;
+  LAMINAR_LANES
+  for (Index i = 0; i < kWord / 2; ++i) {
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, x + 2 * i, sizeof pair);
+    const std::uint32_t lower = (pair & 0xffffU) - 1 < kInfinity ? std::uint32_t{1} << i : 0U;
+    const std::uint32_t upper = (pair >> 16) - 1 < kInfinity ? std::uint32_t{0x10000} << i : 0U;
+    word |= lower | upper;
+  }
+  LAMINAR_LANES
+  for (Index i = 0; i < kWord / 2; ++i) {
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, x + 2 * i, sizeof pair);
+    const std::uint32_t lower = (pair & 0xffffU) - kLeastNegative < kInfinity ? 0U : pair & 0xffffU;
+    const std::uint32_t upper = (pair >> 16) - kLeastNegative < kInfinity ? 0U : pair & 0xffff0000U;
+    const std::uint32_t result = lower | upper;
+    std::memcpy(static_cast<void*>(y + 2 * i), &result, sizeof result);
+  }
+  return word;
+}
+
+/// 32 of dx, which are dy where a bit of `word` is set and else 0.
+LAMINAR_INLINE void pass_pairs(const Bfloat16* dy, std::uint32_t word, Bfloat16* dx) {
+  LAMINAR_LANES
+  for (Index i = 0; i < kWord / 2; ++i) {
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, dy + 2 * i, sizeof pair);
+    const std::uint32_t lower = (word & (std::uint32_t{1} << i)) != 0 ? pair & 0xffffU : 0U;
+    const std::uint32_t upper = (word & (std::uint32_t{0x10000} << i)) != 0 ? pair & 0xffff0000U : 0U;
+    const std::uint32_t result = lower | upper;
+    std::memcpy(static_cast<void*>(dx + 2 * i), &result, sizeof result);
+  }
+}
+
+/// y = f(x), and which of them are positive; y may be x.
+template <class T, Activation f>
+void activate_and_tell(const T* x, T* y, Index size, std::uint32_t* sides) {
+  for_each_word(size, [=](Index w, Index first, Index count) LAMINAR_INLINE_LAMBDA {
+    if constexpr (std::is_same_v<T, Bfloat16> && f == Activation::kRelu) {
+      if (count == kWord) {
+        sides[w] = relu_pairs(x + first, y + first);
+        return;
+      }
+    }
+    std::uint32_t word = 0;
+    LAMINAR_LANES
+    for (Index i = 0; i < count; ++i) {
+      const auto value = activation_value<Computed<T>>(f, x[first + i]);
+      y[first + i] = static_cast<T>(value);
+      word |= value > 0 ? side_bit<T>(i) : 0U;
+    }
+    sides[w] = word;
+  });
+}
+
+/// dx (+)= f' dy; dx may be dy. What a relu does not pass is 0, whatever it was.
+template <class T, Activation f>
+void pass_sides(const T* dy, const std::uint32_t* sides, bool adds, T* dx, Index size) {
+  using C = Computed<T>;
+  for_each_word(size, [=](Index w, Index first, Index count) LAMINAR_INLINE_LAMBDA {
+    const std::uint32_t word = sides[w];
+    if constexpr (std::is_same_v<T, Bfloat16> && f == Activation::kRelu) {
+      if (count == kWord && !adds) return pass_pairs(dy + first, word, dx + first);
+    }
+    LAMINAR_LANES
+    for (Index i = 0; i < count; ++i) {
+      const C g = C(dy[first + i]);
+      const C other = f == Activation::kRelu ? C(0) : g * activation_slope(f, C(0));
+      const C v = (word & side_bit<T>(i)) != 0 ? g : other;
+      dx[first + i] = static_cast<T>(adds ? C(dx[first + i]) + v : v);
+    }
+  });
+}
+
 class ActivationNode final : public Node {
  public:
   ActivationNode(Activation f, Var x, Tensor saved) : f_(f), x_(x), saved_(std::move(saved)) {}
   void backward(Tape& tape, const Tensor& dy) override {
     GradientSink sink = tape.sink_in_place(x_, dy);
-    const WorkScope scope(pass_work(WorkKind::kElementwise, "activation, backward", dy, sink.accumulate ? 4 : 3));
+    const int tensors = (sink.accumulate ? 3 : 2) + (saved_by(f_) == Saved::kSide ? 0 : 1);
+    const WorkScope scope(pass_work(WorkKind::kElementwise, "activation, backward", dy, tensors));
     dispatch_kept(dy.dtype(), [&]<class T>(T) {
       using C = Computed<T>;
       const T* g = dy.data<T>();
-      const T* saved = saved_.data<T>();
       T* out = sink.tensor.data<T>();
       with_constant(f_, [&](auto f) {
+        constexpr Activation kF = decltype(f)::value;
         const bool adds = sink.accumulate;
-        for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
-          const C v = C(g[i]) * activation_slope<C>(decltype(f)::value, saved[i]);
-          out[i] = static_cast<T>(adds ? C(out[i]) + v : v);
-        });
+        if constexpr (saved_by(kF) == Saved::kSide) {
+          pass_sides<T, kF>(g, reinterpret_cast<const std::uint32_t*>(saved_.raw()), adds, out, dy.size());
+        } else {
+          const T* saved = saved_.data<T>();
+          for_each_element(dy.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
+            const C v = C(g[i]) * activation_slope<C>(kF, saved[i]);
+            out[i] = static_cast<T>(adds ? C(out[i]) + v : v);
+          });
+        }
       });
     });
   }
@@ -188,19 +318,27 @@ void combine_to(double a, const Tensor& x, double b, const Tensor& z, Tensor& y)
   });
 }
 
-/// y = f(x); y may be x.
-void activate_to(const Tensor& x, Activation activation, Tensor& y) {
+/// y = f(x), and what the backward reads; y may be x, unless that is x.
+Tensor activate_to(const Tape& tape, const Tensor& x, Activation activation, Tensor& y) {
   const WorkScope scope(pass_work(WorkKind::kElementwise, "activation", x, 2));
+  Tensor saved = saved_by(activation) == Saved::kSide     ? room_for_sides(tape, x)
+                 : saved_by(activation) == Saved::kOutput ? y
+                                                          : x;
   dispatch_kept(y.dtype(), [&]<class T>(T) {
     using C = Computed<T>;
     const T* p = x.data<T>();
     T* out = y.data<T>();
     with_constant(activation, [&](auto f) {
-      for_each_element(y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA {
-        out[i] = static_cast<T>(activation_value<C>(decltype(f)::value, p[i]));
-      });
+      constexpr Activation kF = decltype(f)::value;
+      if constexpr (saved_by(kF) == Saved::kSide) {
+        activate_and_tell<T, kF>(p, out, y.size(), reinterpret_cast<std::uint32_t*>(saved.raw()));
+      } else {
+        for_each_element(
+            y.size(), [=](Index i) LAMINAR_INLINE_LAMBDA { out[i] = static_cast<T>(activation_value<C>(kF, p[i])); });
+      }
     });
   });
+  return saved;
 }
 
 }  // namespace
@@ -271,20 +409,19 @@ Var activate(Tape& tape, Var x, Activation activation) {
   if (activation == Activation::kNone) return x;
   const Tensor in = tape.kept(x);
   Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
-  activate_to(in, activation, y);
-  Tensor saved = saves_input(activation) ? in : y;
+  Tensor saved = activate_to(tape, in, activation, y);
   return tape.record(std::move(y), std::make_unique<ActivationNode>(activation, x, std::move(saved)), {x});
 }
 
 Var activate_in_place(Tape& tape, Var x, Activation activation) {
-  if (saves_input(activation)) return activate(tape, x, activation);
+  if (saved_by(activation) == Saved::kInput) return activate(tape, x, activation);
   if (activation == Activation::kNone) return x;
   const Tensor in = tape.kept(x);
   static_cast<void>(tape.take(x));
   // What is left of it here, and what nodes hold that read it in their backward.
   Tensor y = in.is_unique() ? in : tape.allocate_as(in.dtype(), in.rows(), in.cols());
-  activate_to(in, activation, y);
-  return tape.record(y, std::make_unique<ActivationNode>(activation, x, y), {x});
+  Tensor saved = activate_to(tape, in, activation, y);
+  return tape.record(std::move(y), std::make_unique<ActivationNode>(activation, x, std::move(saved)), {x});
 }
 
 }  // namespace laminar::core

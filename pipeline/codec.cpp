@@ -67,7 +67,7 @@ LAMINAR_INLINE Bits largest_bits(const T* x, Index n) {
 template <class T>
 LAMINAR_INLINE void uniform_group(RandomKey key, std::uint32_t row, Index group, T* uniform) {
   core::PhiloxWords words;
-  core::philox_lanes(key, row, static_cast<std::uint32_t>(group / kGroup * kLanes), words);
+  core::philox_lanes(key, row, static_cast<std::uint32_t>(group / kGroup * kLanes), 0, words);
   for (std::size_t w = 0; w < words.size(); ++w) {
     T* low = uniform + w * 2 * kLanes;
 #pragma GCC unroll 1

@@ -90,7 +90,7 @@ TEST_CASE("rows are masked as their bits say, with any registers, at every width
         Tensor expected = y0.clone();
         for (Index r = 0; r < 3; ++r) {
           for (Index c = 0; c < d; ++c) {
-            const bool kept = mask_bits(key, ids[static_cast<std::size_t>(r)], c) >= rate.threshold;
+            const bool kept = mask_keeps(key, ids[static_cast<std::size_t>(r)], c, rate.threshold);
             const auto scaled = static_cast<Computed<T>>(rate.scale) * static_cast<Computed<T>>(x.data<T>()[r * d + c]);
             const auto before = static_cast<Computed<T>>(accumulate ? y0.at(r, c) : 0);
             expected.data<T>()[r * d + c] = static_cast<T>(before + (kept ? scaled : 0));

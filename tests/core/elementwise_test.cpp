@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -155,6 +156,47 @@ TEST_CASE("gradients of activations") {
     check_gradients(
         std::string(core::name_of(f)) + " twice",
         [&](Tape& t, const std::vector<Var>& in) { return add(t, activate(t, in[0], f), activate(t, in[0], f)); }, {x});
+  }
+}
+
+TEST_CASE("the sides that activations keep, at the edges of numbers, at every size") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::vector<double> edges = {0, -0.0, 1e-40, -1e-40, kInfinity, -kInfinity, std::nan(""), 2, -2, 3e38, -3e38};
+  for (const DType dtype : {DType::kFloat32, DType::kFloat64, DType::kBfloat16}) {
+    for (const Index size : {1, 31, 32, 33, 64, 111, 40000}) {
+      Tensor x(1, size, DType::kFloat64);
+      for (Index i = 0; i < size; ++i) x.set(0, i, edges[static_cast<std::size_t>(i * 7 % 11)]);
+      x = x.to(dtype);
+      const Tensor dy = random_tensor(1, size, DType::kFloat32, 3).to(dtype);
+      for (const Activation f : {Activation::kRelu, Activation::kLeakyRelu}) {
+        TapeContext c = context(dtype == DType::kFloat64 ? dtype : DType::kFloat32);
+        c.bfloat16 = dtype == DType::kBfloat16;
+        Tape tape(c);
+        const Var in = tape.input(x, true);
+        const Var out = activate(tape, in, f);
+        const Tensor y = tape.kept(out).clone();
+        tape.add_gradient(out, dy.clone());
+        tape.backward();
+        const Tensor dx = tape.take_gradient(in);
+        REQUIRE(y.dtype() == dtype);
+        REQUIRE(dx.dtype() == dtype);
+        const auto rounded = [&](double v) { return Tensor::from(1, 1, std::vector<double>{v}).to(dtype).at(0, 0); };
+        const double slope = f == Activation::kRelu ? 0 : .01;
+        Index wrong = 0;
+        for (Index i = 0; i < size; ++i) {
+          const double v = x.at(0, i);
+          const double lower = f == Activation::kRelu && !std::isnan(v) ? 0 : rounded(slope * v);
+          const double expected = v > 0 ? v : lower;
+          const double is = y.at(0, i);
+          const bool same = std::isnan(v) ? std::isnan(is) : is == expected || is == doctest::Approx(expected);
+          const double gradient = rounded((v > 0 ? 1 : slope) * dy.at(0, i));
+          if (!same || dx.at(0, i) != doctest::Approx(gradient).epsilon(1e-2)) ++wrong;
+        }
+        CAPTURE(size);
+        CAPTURE(std::string(core::name_of(f)));
+        CHECK(wrong == 0);
+      }
+    }
   }
 }
 

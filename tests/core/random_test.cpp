@@ -137,12 +137,14 @@ TEST_CASE("blocks made side by side are the library's") {
   const RandomKey key = random_key(5, "lanes");
   for (const std::uint32_t a : {0U, 7U, 0xffffffffU}) {
     for (const std::uint32_t b : {0U, 8U, 0xfffffffeU}) {
-      for (const PhiloxVersion version : philox_versions()) {
-        PhiloxWords words;
-        version(key, a, b, words);
-        for (std::uint32_t i = 0; i < 8; ++i) {
-          const auto block = random_block(key, a, b + i, 0);
-          for (std::size_t w = 0; w < 4; ++w) CHECK(words[w][i] == block[w]);
+      for (const std::uint32_t c : {0U, 3U}) {
+        for (const PhiloxVersion version : philox_versions()) {
+          PhiloxWords words;
+          version(key, a, b, c, words);
+          for (std::uint32_t i = 0; i < 8; ++i) {
+            const auto block = random_block(key, a, b + i, c);
+            for (std::size_t w = 0; w < 4; ++w) CHECK(words[w][i] == block[w]);
+          }
         }
       }
     }
