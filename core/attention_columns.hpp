@@ -194,14 +194,51 @@ struct Heads<8, kWide> {
   }
 };
 
+/// Edges that are worked on together, unless one row has more.
+constexpr EdgeId kGroupEdges = 96;
+
 /// Where the rows end that are worked on together from `begin` on.
 LAMINAR_INLINE Index group_end(std::span<const EdgeId> offsets, Index begin, Index end) {
   constexpr Index kRows = 16;
-  constexpr EdgeId kEdges = 96;
   Index last = begin + 1;
-  while (last < end && last < begin + kRows && offsets[last + 1] - offsets[begin] <= kEdges) ++last;
+  while (last < end && last < begin + kRows && offsets[last + 1] - offsets[begin] <= kGroupEdges) ++last;
   return last;
 }
+
+/// The rows that a group's sums read, fetched all the time: half of one while its edge's weights are computed, the
+/// other half while sums are computed of an edge so many before. But what a long row reads is too much to stay in the
+/// cache; then a row is fetched as for other sums.
+template <class T>
+class RowsToFetch {
+ public:
+  LAMINAR_INLINE RowsToFetch(const T* first, Index width, Index stride, EdgeId edges)
+      : first_(first), width_(width), stride_(stride), early_(edges <= 4 * kGroupEdges) {}
+  /// With the weights.
+  LAMINAR_INLINE void fetch(Index row) const {
+    if (early_) fetch_columns(row, 0, width_ / 2);
+  }
+  /// With the sums.
+  LAMINAR_INLINE void fetch_rest(const RowIndices& indices, Index e) const {
+    if (!early_) {
+      fetch_ahead(first_, width_, stride_, indices, e);
+      return;
+    }
+    if (e + kGroupEdges < indices.count + indices.following) {
+      fetch_columns(indices.first[e + kGroupEdges], width_ / 2, width_);
+    }
+  }
+
+ private:
+  LAMINAR_INLINE void fetch_columns(Index row, Index begin, Index end) const {
+    constexpr auto kLine = static_cast<Index>(64 / sizeof(T));
+    for (Index c = begin; c < end; c += kLine) __builtin_prefetch(first_ + row * stride_ + c);
+  }
+
+  const T* first_;
+  Index width_;
+  Index stride_;
+  bool early_;
+};
 
 /// A buffer of `count` numbers at least.
 LAMINAR_INLINE float* room(std::vector<float>& buffer, Index count) {

@@ -14,7 +14,7 @@ namespace laminar::core::lanes {
 /// score is positive; `inverse` 1 / their sum without masks.
 template <class T, bool kKeeps>
 LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, Index first, std::vector<float>& masks,
-                                    float* weights, float* inverse) {
+                                    const RowsToFetch<T>& rows, float* weights, float* inverse) {
   const AttentionEdges<T>& edges = what.edges;
   const Index heads = edges.heads;
   const float* const scores = edges.source_scores + first;
@@ -35,6 +35,7 @@ LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, In
   EightDoubles total = {};
   EightDoubles positive_total = {};
   for (Index e = 0; e < in.count; ++e) {
+    rows.fetch(in[e]);
     Eight raw;
     load_eight(raw, scores + in[e] * heads);
     raw += target;
@@ -85,8 +86,9 @@ LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, 
     const auto weights_of = [=, &edges](Index i) LAMINAR_INLINE_LAMBDA {
       return weights + (edges.offsets[i] - edges.offsets[row]) * 2 * kLanes;
     };
+    const RowsToFetch<T> rows(z, kLanes * kWidth, d, edges.offsets[next] - edges.offsets[row]);
     for (Index i = row; i < next; ++i) {
-      forward_weights<T, kKeeps>(what, i, first, masks, weights_of(i), inverse + (i - row) * kLanes);
+      forward_weights<T, kKeeps>(what, i, first, masks, rows, weights_of(i), inverse + (i - row) * kLanes);
     }
     for (Index i = row; i < next; ++i) {
       const RowIndices in = edges.row(i);
@@ -94,7 +96,7 @@ LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, 
       typename Shape::Piece sum[kPieces];
       typename Shape::Piece positive[kKeeps ? kPieces : 1];
       for (Index e = 0; e < in.count; ++e) {
-        fetch_ahead(z, kLanes * kWidth, d, in, e);
+        rows.fetch_rest(in, e);
         const T* const source = z + in[e] * d;
 #pragma GCC unroll 8
         for (Index p = 0; p < kPieces; ++p) {
@@ -120,7 +122,7 @@ LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, 
 /// Of heads [first, first + 8) of source j; an edge's numbers stand at buffer[24 e ..].
 template <class T>
 LAMINAR_INLINE void backward_weights(const AttentionBackward<T>& what, Index j, Index first, std::vector<float>& masks,
-                                     float* buffer) {
+                                     const RowsToFetch<T>& rows, float* buffer) {
   const AttentionEdges<T>& edges = what.edges;
   const Index heads = edges.heads;
   const float* const numbers = what.numbers + first;
@@ -130,6 +132,7 @@ LAMINAR_INLINE void backward_weights(const AttentionBackward<T>& what, Index j, 
   load_eight(source, edges.source_scores + j * heads + first);
   for (Index e = 0; e < out.count; ++e) {
     fetch_ahead(numbers, kAttentionTarget * kLanes, kAttentionTarget * heads, out, e);
+    rows.fetch(out[e]);
     const float* const of = numbers + out[e] * kAttentionTarget * heads;
     Eight raw;
     Eight largest;
@@ -171,8 +174,9 @@ LAMINAR_INLINE void backward_heads(const AttentionBackward<T>& what, Index begin
     next = group_end(edges.offsets, row, end);
     constexpr Index kEdge = kBackward * kLanes;
     float* const weights = room(buffer, (edges.offsets[next] - edges.offsets[row]) * kEdge);
+    const RowsToFetch<T> rows(dy, kLanes * kWidth, d, edges.offsets[next] - edges.offsets[row]);
     for (Index j = row; j < next; ++j) {
-      backward_weights(what, j, first, masks, weights + (edges.offsets[j] - edges.offsets[row]) * kEdge);
+      backward_weights(what, j, first, masks, rows, weights + (edges.offsets[j] - edges.offsets[row]) * kEdge);
     }
     for (Index j = row; j < next; ++j) {
       const RowIndices out = edges.row(j);
@@ -183,7 +187,7 @@ LAMINAR_INLINE void backward_heads(const AttentionBackward<T>& what, Index begin
       for (Index p = 0; p < kPieces; ++p) own[p].load(what.z + j * d + first * kWidth + p * kColumns);
       EightDoubles total = {};
       for (Index e = 0; e < out.count; ++e) {
-        fetch_ahead(dy, kLanes * kWidth, d, out, e);
+        rows.fetch_rest(out, e);
         const T* const target = dy + out[e] * d;
         const float* const w = of_edges + e * kEdge;
         typename Shape::Piece x[kPieces];

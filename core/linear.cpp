@@ -197,7 +197,7 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
                     tape.cols(x), weight.name, w.rows(), w.cols()));
   }
   const Tensor input = tape.narrowed(x);
-  Tensor matrix = tape.allocate(w.rows(), w.cols());
+  Tensor matrix = tape.allocate(w.rows(), w.cols(), MemoryPurpose::kWorkspace);
   dispatch(w.dtype(), [&]<class T>(T) {
     const T* p = w.data<T>();
     T* out = matrix.data<T>();

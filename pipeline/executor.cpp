@@ -355,11 +355,17 @@ void Executor::record(RecordedLayer& recorded, const Slice& slice, Index layer, 
 }
 
 /// Drops a tape that will be recorded again, if the layer's are to be: decided by the first slice with rows, for good.
-/// `state_bytes`: of the state that it gave, which lives on.
+/// `state_bytes`: of the state that it gave, which lives on. Recording again takes the layer's input, which lives on
+/// for that unless somebody else holds it, and what came from elsewhere; to be worth the time it must free clearly
+/// more.
 void Executor::drop(RecordedLayer& recorded, const Slice& slice, Index layer, std::size_t state_bytes) {
   std::optional<bool>& recomputes = this->recomputes(layer);
   if (!recomputes && slice.rows.size() > 0) {
-    recomputes = recorded.tape->saved_bytes() > state_bytes + exchange_->kept_bytes();
+    const std::size_t saved = recorded.tape->saved_bytes();
+    const std::size_t freed = saved - std::min(saved, state_bytes);
+    const std::size_t input = recorded.from.x && recorded.from.x.is_unique() ? recorded.from.x.bytes() : 0;
+    const std::size_t needed = input + exchange_->kept_bytes();
+    recomputes = freed > needed + needed / 8;
     if (!*recomputes && history_[layer] != nullptr) history_[layer]->forget();
     if (!*recomputes) exact_[layer]->forget();
   }

@@ -226,17 +226,24 @@ TEST_CASE("each further layer costs its input and no more") {
   const Trainer on_parts(any, *data, parts);
   const partition::Layout& layout = on_parts.plan().cut->layout;
   const auto largest_part = static_cast<double>(std::max(layout.part(0).size(), layout.part(1).size()));
-  for (const char* layer : {"gcn", "gat", "gcnii", "sage", "pna"}) {
+  for (const char* layer : {"gat", "sage", "pna"}) {
     CAPTURE(std::string(layer));
     CHECK(rows_of_a_layer(layer, training_on({}, 2), Recompute::kAlways) == kVertices);
-    // Beside the state, at least what its weights are multiplied with.
-    CHECK(rows_of_a_layer(layer, training_on({}, 2), Recompute::kNever) >= 2 * kVertices);
+    CHECK(rows_of_a_layer(layer, training_on({}, 2), Recompute::kNever) >= 1.9 * kVertices);
+  }
+  // These keep what their weights are multiplied with and a bit an element, no more than their input would take: then
+  // nothing is made again.
+  for (const char* layer : {"gcn", "gcnii"}) {
+    CAPTURE(std::string(layer));
+    for (const Recompute recompute : {Recompute::kAlways, Recompute::kNever}) {
+      CHECK(rows_of_a_layer(layer, training_on({}, 2), recompute) == kVertices + kVertices / 32);
+    }
   }
   // Sums that are linear keep as little as the halo's rows are.
   for (const char* layer : {"gat", "sage", "pna"}) {
     CAPTURE(std::string(layer));
     CHECK(rows_of_a_layer(layer, parts, Recompute::kAlways) == doctest::Approx(largest_part).epsilon(.05));
-    CHECK(rows_of_a_layer(layer, parts, Recompute::kNever) >= 2 * largest_part);
+    CHECK(rows_of_a_layer(layer, parts, Recompute::kNever) >= 1.9 * largest_part);
   }
 }
 
