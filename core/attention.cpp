@@ -1,14 +1,12 @@
 /// GAT attention without a buffer of edges x width. The forward passes once over a row's in-edges and keeps, a row and
-/// head, the largest logit m_i, the normaliser 1/sum_i and p_i = sum of alpha over the edges with a positive logit;
-/// also y+_i, the part of y_i that came over those edges. In the backward, with g_ij = <dy_i, z_j> and k_ij the
-/// (scaled) dropout mask,
+/// head, the largest logit m_i and the normaliser 1/sum_i. In the backward, with g_ij = <dy_i, z_j>, f' the leaky
+/// ReLU's slope at the logit and k_ij the (scaled) dropout mask,
 ///
 ///     c_i  = sum_j alpha_ij k_ij g_ij = <dy_i, y_i>
-///     dt_i = sum_j f'_ij alpha_ij (k_ij g_ij - c_i) = (<dy_i, y+_i> - c_i p_i) + slope ((c_i - <dy_i, y+_i>) - c_i (1
-///     - p_i))
 ///
-/// is row-local (f' is 1 or the slope, by the sign of the logit), so that the only pass over edges is the gather over a
-/// source's out-edges that gives dz_j and ds_j, with alpha computed anew from the row's three numbers.
+/// is row-local, and the gather over a source's out-edges that gives dz_j makes alpha anew and also, edge by edge and
+/// head, f'_ij alpha_ij (k_ij g_ij - c_i): its sum over a source's out-edges is ds_j, and over a target's in-edges
+/// dt_i, for which it stands in a buffer of edges x heads meanwhile.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -116,7 +114,7 @@ class AttentionNode final : public AggregationNode {
         target_scores_(tape.value(in.target_scores)) {
     if (keep_) {
       kept_ = tape.allocate(a_->num_rows, heads_ * kAttentionKept);
-      positive_part_ = tape.allocate_as(z_.dtype(), a_->num_rows, z_.cols());
+      if (z_.dtype() == DType::kBfloat16) rest_ = tape.allocate_as(z_.dtype(), a_->num_rows, z_.cols());
     }
   }
 
@@ -127,23 +125,25 @@ class AttentionNode final : public AggregationNode {
   }
 
   void backward(Tape& tape, const Tensor& dy) override {
-    GradientSink target = tape.sink(in_.target_scores);
-    const Tensor numbers = target_numbers(dy, &target);
     SourceGradients out;
     if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z, dy.dtype());
     out.scores = tape.sink(in_.source_scores);
-    source_gradients(dy, numbers, 0, a_->num_sources, out);
+    Tensor of_edges(a_->num_entries(), heads_, computed(dy.dtype()), pool_.get(), MemoryPurpose::kWorkspace);
+    source_gradients(dy, 0, a_->num_sources, out, &of_edges);
+    add_to_targets(of_edges, tape.sink(in_.target_scores));
   }
 
   void backward_rows(const Tensor& dy, Index begin, Index end, SourceGradients& out) const override {
-    source_gradients(dy, target_numbers(dy, nullptr), begin, end, out);
+    source_gradients(dy, begin, end, out, nullptr);
   }
 
  private:
-  void source_gradients(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& out) const {
+  /// Also what the scores of each edge get, in the transpose's order, unless `of_edges` is null.
+  void source_gradients(const Tensor& dy, Index begin, Index end, SourceGradients& out, Tensor* of_edges) const {
+    const Tensor numbers = target_numbers(dy);
     const WorkScope scope(
         out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, numbers, begin, end, out); });
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, numbers, begin, end, out, of_edges); });
   }
 
   template <class T>
@@ -153,37 +153,31 @@ class AttentionNode final : public AggregationNode {
                              .z = sources.data<T>(),
                              .target_scores = target_scores_.data<C>(),
                              .y = y.data<T>()};
-    if (keep_) {
-      what.kept = kept_.data<C>();
-      what.positive = positive_part_.data<T>();
-    }
+    if (keep_) what.kept = kept_.data<C>();
+    if (rest_) what.rest = rest_.data<T>();
     parallel_for_rows(a_->offsets, begin, end, [&what](Index from, Index to) { attention_forward(what, from, to); });
   }
 
-  /// What sources need of targets (kAttentionTarget) [rows, 4 * heads]; and, if `dt` is given, the gradient of the
-  /// targets' scores.
-  Tensor target_numbers(const Tensor& dy, GradientSink* dt) const {
-    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, dt != nullptr ? 3 : 2));
-    Tensor numbers(dy.rows(), heads_ * kAttentionTarget, computed(dy.dtype()), pool_.get());
-    dispatch_kept(dy.dtype(), [&]<class T>(T) { target_numbers_any<T>(dy, numbers, dt); });
+  /// What sources need of targets (kAttentionTarget) [rows, 4 * heads].
+  Tensor target_numbers(const Tensor& dy) const {
+    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, rest_ ? 3 : 2));
+    Tensor numbers(dy.rows(), heads_ * kAttentionTarget, computed(dy.dtype()), pool_.get(), MemoryPurpose::kWorkspace);
+    dispatch_kept(dy.dtype(), [&]<class T>(T) { target_numbers_any<T>(dy, numbers); });
     return numbers;
   }
 
   template <class T>
-  void target_numbers_any(const Tensor& dy, Tensor& numbers, GradientSink* sink) const {
+  void target_numbers_any(const Tensor& dy, Tensor& numbers) const {
     using C = Computed<T>;
     const T* g = dy.data<T>();
     const T* y = y_.data<T>();
-    const T* positive = positive_part_.data<T>();
+    const T* rest = rest_ ? rest_.data<T>() : nullptr;
     const C* scores = target_scores_.data<C>();
     const C* kept = kept_.data<C>();
     C* out = numbers.data<C>();
-    C* dt = sink != nullptr ? sink->tensor.data<C>() : nullptr;
-    const bool adds = sink != nullptr && sink->accumulate;
     const Index heads = heads_;
     const Index d = dy.cols();
     const Index width = d / heads;
-    const C slope = static_cast<C>(slope_);
     parallel_for_vectorised(dy.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
       const auto rows = [=]<Index kWidth>(Index count) LAMINAR_INLINE_LAMBDA {
         for (Index i = begin; i < end; ++i) {
@@ -191,17 +185,11 @@ class AttentionNode final : public AggregationNode {
           const C* kept_of = kept + i * count * kAttentionKept;
           C* c = numbers_of + 3 * count;
           dots_of_heads<kWidth>(c, g + i * d, y + i * d, count, width);
-          if (dt != nullptr) {
-            // <dy_i, y_i+>, where the scores come after it.
-            C* c_positive = numbers_of;
-            dots_of_heads<kWidth>(c_positive, g + i * d, positive + i * d, count, width);
+          if (rest != nullptr) {
+            // In the place of the scores, which come next.
+            dots_of_heads<kWidth>(numbers_of, g + i * d, rest + i * d, count, width);
             LAMINAR_LANES
-            for (Index h = 0; h < count; ++h) {
-              const C p = kept_of[2 * count + h];
-              const C one = kept_of[count + h] > 0 ? C(1) : C(0);
-              const C v = (c_positive[h] - c[h] * p) + slope * ((c[h] - c_positive[h]) - c[h] * (one - p));
-              dt[i * count + h] = adds ? dt[i * count + h] + v : v;
-            }
+            for (Index h = 0; h < count; ++h) c[h] += numbers_of[h];
           }
           LAMINAR_LANES
           for (Index h = 0; h < count; ++h) numbers_of[h] = scores[i * count + h];
@@ -217,7 +205,8 @@ class AttentionNode final : public AggregationNode {
   }
 
   template <class T>
-  void backward_any(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& sinks) const {
+  void backward_any(const Tensor& dy, const Tensor& numbers, Index begin, Index end, SourceGradients& sinks,
+                    Tensor* of_edges) const {
     using C = Computed<T>;
     const auto& transposed = a_->transposed;
     AttentionBackward<T> what{.edges = edges<T>(transposed.offsets, transposed.rows, dy.cols()),
@@ -228,8 +217,45 @@ class AttentionNode final : public AggregationNode {
                               .adds_ds = sinks.scores.accumulate};
     if (sinks.rows.tensor) what.dz = sinks.rows.tensor.data<T>();
     if (sinks.scores.tensor) what.ds = sinks.scores.tensor.data<C>();
+    if (of_edges != nullptr) what.of_edges = of_edges->data<C>();
     parallel_for_rows(transposed.offsets, begin, end,
                       [&what](Index from, Index to) { attention_backward(what, from, to); });
+  }
+
+  /// dt_i (+)= the sum over the row's in-edges, which stand in the transpose's order.
+  void add_to_targets(const Tensor& of_edges, GradientSink sink) const {
+    const EdgeId* const places = a_->places_in_transpose().data();
+    const WorkScope scope(pass_work(WorkKind::kAttention, "attention, edges to targets", of_edges, 1));
+    dispatch(of_edges.dtype(), [&]<class T>(T) {
+      const T* const g = of_edges.data<T>();
+      T* const dt = sink.tensor.data<T>();
+      const EdgeId* const offsets = a_->offsets.data();
+      const Index heads = heads_;
+      const bool adds = sink.accumulate;
+      const auto rows = [=]<Index kHeads>(Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+        constexpr EdgeId kAhead = 16;
+        const EdgeId last = offsets[end];
+        for (Index i = begin; i < end; ++i) {
+          for (Index first = 0; first < heads; first += kHeads) {
+            double total[kHeads] = {};
+            for (EdgeId e = offsets[i]; e < offsets[i + 1]; ++e) {
+              if (e + kAhead < last) __builtin_prefetch(g + places[e + kAhead] * heads);
+              const T* const of_edge = g + places[e] * heads + first;
+              LAMINAR_LANES
+              for (Index h = 0; h < kHeads; ++h) total[h] += static_cast<double>(of_edge[h]);
+            }
+            T* const to = dt + i * heads + first;
+            for (Index h = 0; h < kHeads; ++h) to[h] = (adds ? to[h] : T(0)) + static_cast<T>(total[h]);
+          }
+        }
+      };
+      parallel_for_rows(a_->offsets, 0, a_->num_rows, [=](Index from, Index to) {
+        const auto body = [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+          heads % 8 == 0 ? rows.template operator()<8>(begin, end) : rows.template operator()<1>(begin, end);
+        };
+        run_vectorised(body, from, to);
+      });
+    });
   }
 
   template <class T>
@@ -253,7 +279,8 @@ class AttentionNode final : public AggregationNode {
   EdgeMasks masks_;
   bool keep_;
   Tensor z_, source_scores_, target_scores_;
-  Tensor y_, kept_, positive_part_;
+  // Sums over edges are taken against <dy_i, y_i>, so y must be more exact than bfloat16: rest_ is what that leaves.
+  Tensor y_, rest_, kept_;
 };
 
 }  // namespace

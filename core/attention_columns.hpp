@@ -148,6 +148,18 @@ LAMINAR_INLINE void fold(Eight& out, const Columns<true> (&v)[8]) {
         __builtin_shufflevector(one, one, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
+/// y = sum, and what rounding takes from it into `rest`, unless that is null.
+template <class Piece, class T>
+LAMINAR_INLINE void store_sum(const Piece& sum, T* y, T* rest) {
+  sum.store(y);
+  if (rest == nullptr) return;
+  Piece rounded;
+  rounded.load(y);
+  Piece difference = sum;
+  difference.add(-1.0F, rounded);
+  difference.store(rest);
+}
+
 /// Two heads of eight columns each, one in each register.
 using TwoHeads = Columns<false>;
 
@@ -254,10 +266,10 @@ LAMINAR_INLINE void put_eight(float* p, const Eight& v) { std::memcpy(p, &v, siz
 /// mask.
 constexpr Index kBackward = 3;
 
-/// Of an edge's numbers w, and the mean of its target: total += alpha slope (mask dot - mean), what the gradient of a
-/// source's score is a sum of.
-LAMINAR_INLINE void add_to_score(EightDoubles& total, const float* w, const Eight& dot, const Eight& mean,
-                                 bool masked) {
+/// What an edge's scores get, of its numbers w and its target's mean: alpha slope (mask dot - mean). Also adds it to
+/// `total`.
+LAMINAR_INLINE void score_gradient(Eight& gradient, EightDoubles& total, const float* w, const Eight& dot,
+                                   const Eight& mean, bool masked) {
   Eight steep;
   load_eight(steep, w + kLanes);
   Eight of_edge = dot;
@@ -266,7 +278,8 @@ LAMINAR_INLINE void add_to_score(EightDoubles& total, const float* w, const Eigh
     load_eight(mask, w + 2 * kLanes);
     of_edge *= mask;
   }
-  add_to(total, steep * (of_edge - mean));
+  gradient = steep * (of_edge - mean);
+  add_to(total, gradient);
 }
 
 }  // namespace laminar::core::lanes

@@ -17,14 +17,14 @@ namespace {
 /// arrays may be longer than a row needs.
 template <class T>
 struct AttentionScratch {
-  /// By edge and head: alpha times mask, and the same where the score is positive, else 0.
-  std::vector<T> weights, positive;
+  /// By edge and head: alpha times mask.
+  std::vector<T> weights;
   /// By edge and head: the dropout masks; empty = no dropout.
   std::vector<T> masks;
   std::vector<T> exponents, means, slopes, dots;
   /// By head.
   std::vector<T> largest;
-  std::vector<double> totals, positive_totals;
+  std::vector<double> totals;
 };
 
 /// f with a constant for the numbers of heads that are usual, which makes its loops over heads vector instructions; 0
@@ -72,13 +72,10 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   const Index count = sources.count;
   T* scores = scratch.exponents.data();
   T* weights = scratch.weights.data();
-  T* positive = scratch.positive.data();
   T* largest = scratch.largest.data();
   double* totals = scratch.totals.data();
-  double* positive_totals = scratch.positive_totals.data();
   std::fill_n(largest, heads, -std::numeric_limits<T>::infinity());
   std::fill_n(totals, heads, 0.0);
-  std::fill_n(positive_totals, heads, 0.0);
   for (Index e = 0; e < count; ++e) {
     fetch_ahead(source_scores, heads, heads, sources, e);
     const T* source = source_scores + sources[e] * heads;
@@ -88,8 +85,6 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
       const T scaled = slope * raw;
       const T score = raw > 0 ? raw : scaled;
       scores[e * heads + h] = score;
-      // Which side it is on: of a negative slope the score's own sign does not tell.
-      positive[e * heads + h] = raw > 0 ? T(1) : T(0);
       largest[h] = score > largest[h] ? score : largest[h];
     }
   }
@@ -97,7 +92,6 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
   for (Index begin = 0; begin < count * heads; begin += piece) {
     T* w = weights + begin;
     const T* score = scores + begin;
-    const T* is_positive = positive + begin;
     for (Index e = 0; e < piece / heads; ++e) {
       LAMINAR_LANES
       for (Index h = 0; h < heads; ++h) w[e * heads + h] = score[e * heads + h] - largest[h];
@@ -105,39 +99,32 @@ LAMINAR_INLINE void weights_of_heads(const T* source_scores, const T* target_sco
     exponentials(w, piece);
     for (Index e = 0; e < piece / heads; ++e) {
       LAMINAR_LANES
-      for (Index h = 0; h < heads; ++h) {
-        const auto value = static_cast<double>(w[e * heads + h]);
-        totals[h] += value;
-        positive_totals[h] += is_positive[e * heads + h] > 0 ? value : 0.0;
-      }
+      for (Index h = 0; h < heads; ++h) totals[h] += static_cast<double>(w[e * heads + h]);
     }
   }
   T* inverse = kept + heads;
   for (Index h = 0; h < heads; ++h) {
     kept[h] = largest[h];
     inverse[h] = count > 0 ? static_cast<T>(1 / totals[h]) : T(0);
-    kept[2 * heads + h] = count > 0 ? static_cast<T>(positive_totals[h] / totals[h]) : T(0);
   }
   const T* masks = scratch.masks.empty() ? nullptr : scratch.masks.data();
   for (Index e = 0; e < count; ++e) {
     LAMINAR_LANES
     for (Index h = 0; h < heads; ++h) {
       const Index i = e * heads + h;
-      const T w = masks != nullptr ? weights[i] * inverse[h] * masks[i] : weights[i] * inverse[h];
-      weights[i] = w;
-      positive[i] = positive[i] > 0 ? w : T(0);
+      weights[i] = masks != nullptr ? weights[i] * inverse[h] * masks[i] : weights[i] * inverse[h];
     }
   }
 }
 
 /// score_eh = leaky(source_scores[sources[e], h] + target_scores[h]), alpha = softmax of it over the edges, into
-/// scratch.weights (times masks), scratch.positive, and kept [3, heads].
+/// scratch.weights (times masks), and kept [2, heads].
 template <class T>
 LAMINAR_INLINE void weights_any(const T* source_scores, const T* target_scores, Index heads, T slope,
                                 const RowIndices& sources, AttentionScratch<T>& scratch, T* kept) {
   const Index size = sources.count * heads;
-  grow(size, scratch.weights, scratch.positive, scratch.exponents);
-  grow(heads, scratch.largest, scratch.totals, scratch.positive_totals);
+  grow(size, scratch.weights, scratch.exponents);
+  grow(heads, scratch.largest, scratch.totals);
   with_heads(heads, [&]<Index kHeads>() LAMINAR_INLINE_LAMBDA {
     weights_of_heads<T, kHeads>(source_scores, target_scores, heads, slope, sources, scratch, kept);
   });
@@ -214,7 +201,7 @@ LAMINAR_INLINE void source_weights_of_heads(const Computed<T>* source_scores, co
 }
 
 /// The same weights for the out-edges of a source with scores [heads] and row z [heads, width], widened; also
-/// scratch.totals[h], the sum that ds is.
+/// scratch.dots, what each edge's scores get, and scratch.totals[h], the sum of it that ds is.
 template <class T>
 LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const Computed<T>* z,
                                        const AttentionTargets<T>& of, Index heads, Index width, Computed<T> slope,
@@ -228,47 +215,37 @@ LAMINAR_INLINE void source_weights_any(const Computed<T>* source_scores, const C
 }
 
 /// Columns [0, kTile) of `x` and `y`, which hold the heads from `weights` on, kWidth columns each; sums stay in
-/// registers over all edges.
-template <class Y, class T, Index kTile, Index kWidth, bool kBoth>
-LAMINAR_INLINE void gather_heads_tile(Y* y, Y* y_positive, const T* x, Index stride, const RowIndices& indices,
-                                      const Computed<T>* weights, const Computed<T>* positive, Index heads) {
+/// registers over all edges. `rest`: what rounding takes from y; may be null.
+template <class Y, class T, Index kTile, Index kWidth>
+LAMINAR_INLINE void gather_heads_tile(Y* y, Y* rest, const T* x, Index stride, const RowIndices& indices,
+                                      const Computed<T>* weights, Index heads) {
   using C = Computed<T>;
   C sum[kTile] = {};
-  C sum_positive[kTile] = {};
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, kTile, stride, indices, e);
     const T* row = x + indices[e] * stride;
     for (Index h = 0; h < kTile / kWidth; ++h) {
       const C w = weights[e * heads + h];
       for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum[c] += w * C(row[c]);
-      if constexpr (kBoth) {
-        const C p = positive[e * heads + h];
-        for (Index c = h * kWidth; c < (h + 1) * kWidth; ++c) sum_positive[c] += p * C(row[c]);
-      }
     }
   }
   for (Index c = 0; c < kTile; ++c) y[c] = Y(sum[c]);
-  if constexpr (kBoth) {
-    for (Index c = 0; c < kTile; ++c) y_positive[c] = Y(sum_positive[c]);
-  }
+  for (Index c = 0; rest != nullptr && c < kTile; ++c) rest[c] = Y(sum[c] - C(y[c]));
 }
 
-/// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c], and y_positive likewise from scratch.positive; h
-/// of `heads`, c of `width`, rows of x one after the other. Null y_positive: left out.
-template <class Y, class T, bool kBoth>
-LAMINAR_INLINE void gather_heads_any(Y* y, Y* y_positive, const T* x, Index heads, Index width,
-                                     const RowIndices& indices, const AttentionScratch<Computed<T>>& scratch) {
-  // Eight vectors of 32 bytes for both sums, which every x86-64 with AVX has room for.
+/// y[h, c] = sum over e of scratch.weights[e, h] x[indices[e], h, c]; h of `heads`, c of `width`, rows of x one after
+/// the other.
+template <class Y, class T>
+LAMINAR_INLINE void gather_heads_any(Y* y, Y* rest, const T* x, Index heads, Index width, const RowIndices& indices,
+                                     const AttentionScratch<Computed<T>>& scratch) {
   constexpr Index kTile = 32;
   const Index d = heads * width;
   const Computed<T>* weights = scratch.weights.data();
-  const Computed<T>* positive = kBoth ? scratch.positive.data() : weights;
   Index c = 0;
   const auto tiles = [&]<Index kSize, Index kWidth>(Index end) LAMINAR_INLINE_LAMBDA {
     for (; c + kSize <= end; c += kSize) {
-      const Index head = c / width;
-      gather_heads_tile<Y, T, kSize, kWidth, kBoth>(y + c, kBoth ? y_positive + c : nullptr, x + c, d, indices,
-                                                    weights + head, positive + head, heads);
+      gather_heads_tile<Y, T, kSize, kWidth>(y + c, rest != nullptr ? rest + c : nullptr, x + c, d, indices,
+                                             weights + c / width, heads);
     }
   };
   // Tiles hold whole heads, where these are of a width that is usual, or lie within one.
@@ -297,12 +274,8 @@ LAMINAR_INLINE void forward_any(const AttentionForward<T>& what, Index begin, In
     if (edges.masks != nullptr) edges.masks->of_row(i, in.span(), scratch.masks);
     C* kept = what.kept != nullptr ? what.kept + i * edges.heads * kAttentionKept : kept_row.data();
     weights_any(edges.source_scores, what.target_scores + i * edges.heads, edges.heads, edges.slope, in, scratch, kept);
-    if (what.positive != nullptr) {
-      gather_heads_any<T, T, true>(what.y + i * d, what.positive + i * d, what.z, edges.heads, edges.width, in,
-                                   scratch);
-    } else {
-      gather_heads_any<T, T, false>(what.y + i * d, nullptr, what.z, edges.heads, edges.width, in, scratch);
-    }
+    gather_heads_any(what.y + i * d, what.rest != nullptr ? what.rest + i * d : nullptr, what.z, edges.heads,
+                     edges.width, in, scratch);
   }
 }
 
@@ -323,9 +296,12 @@ LAMINAR_INLINE void backward_any(const AttentionBackward<T>& what, Index begin, 
     source_weights_any(edges.source_scores + j * edges.heads, own.data(), of, edges.heads, edges.width, edges.slope,
                        targets, scratch);
     if (what.dz != nullptr) {
-      gather_heads_any<C, T, false>(sum.data(), nullptr, what.dy, edges.heads, edges.width, targets, scratch);
+      gather_heads_any(sum.data(), static_cast<C*>(nullptr), what.dy, edges.heads, edges.width, targets, scratch);
       T* const dz = what.dz + j * d;
       for (Index c = 0; c < d; ++c) dz[c] = static_cast<T>((what.adds_dz ? C(dz[c]) : C(0)) + sum[c]);
+    }
+    if (what.of_edges != nullptr) {
+      std::copy_n(scratch.dots.data(), targets.count * edges.heads, what.of_edges + edges.offsets[j] * edges.heads);
     }
     if (what.ds == nullptr) continue;
     for (Index h = 0; h < edges.heads; ++h) {

@@ -11,9 +11,9 @@
 /// of every sum is fixed by shapes alone, so results don't depend on the instruction set, nor on where ranges are cut.
 namespace laminar::core {
 
-/// What is kept of a row, head after head of each: the largest score m, 1 / sum of exp(score - m) (0 for a row without
-/// edges), and p, the sum of alpha over edges of positive score.
-inline constexpr Index kAttentionKept = 3;
+/// What is kept of a row, head after head of each: the largest score m, and 1 / sum of exp(score - m) (0 for a row
+/// without edges).
+inline constexpr Index kAttentionKept = 2;
 
 /// What a source's side of the backward needs of a target i, head after head of each: its score, m and 1 / sum as kept,
 /// c_i = <dy_i, y_i>; side by side, as they are gathered.
@@ -46,14 +46,15 @@ struct AttentionForward {
   /// [rows, heads].
   const Computed<T>* target_scores = nullptr;
   T* y = nullptr;
-  /// [rows, 3 * heads] and, like y, the part of y that came over edges of positive score. Both null: neither is wanted.
+  /// Like y: what rounding takes away from it; null: not wanted.
+  T* rest = nullptr;
+  /// [rows, 2 * heads]; null: not wanted.
   Computed<T>* kept = nullptr;
-  T* positive = nullptr;
 };
 
-/// dz_j (+)= sum over the source's out-edges of alpha_ij mask_ij dy_i, and ds_j (+)= sum of leaky'(score_ij) alpha_ij
-/// (mask_ij <dy_i, z_j> - c_i), head by head. The difference is taken edge by edge: in a sum of each term it would
-/// cancel digits away.
+/// dz_j (+)= sum over the source's out-edges of alpha_ij mask_ij dy_i, and ds_j (+)= sum of what the edges' scores get,
+/// leaky'(score_ij) alpha_ij (mask_ij <dy_i, z_j> - c_i), head by head. The difference is taken edge by edge: in a sum
+/// of each term it would cancel digits away.
 template <class T>
 struct AttentionBackward {
   /// Row j's indices are the targets of its out-edges.
@@ -66,6 +67,8 @@ struct AttentionBackward {
   /// Like z, and [sources, heads]; null: not wanted.
   T* dz = nullptr;
   Computed<T>* ds = nullptr;
+  /// What each edge's scores get, [entries, heads] in the order of the indices; null: not wanted.
+  Computed<T>* of_edges = nullptr;
   /// Whether to add to what is there.
   bool adds_dz = false;
   bool adds_ds = false;

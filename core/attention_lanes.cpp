@@ -38,13 +38,8 @@ LAMINAR_INLINE void forward_any(const AttentionForward<T>& what, Index begin, In
     });
   }
   for (Index h = 0; h < what.edges.heads; h += kLanes) {
-    if (what.edges.width == 16) {
-      what.kept != nullptr ? forward_heads<T, kWide, 16, true>(what, begin, end, h)
-                           : forward_heads<T, kWide, 16, false>(what, begin, end, h);
-    } else {
-      what.kept != nullptr ? forward_heads<T, kWide, 8, true>(what, begin, end, h)
-                           : forward_heads<T, kWide, 8, false>(what, begin, end, h);
-    }
+    what.edges.width == 16 ? forward_heads<T, kWide, 16>(what, begin, end, h)
+                           : forward_heads<T, kWide, 8>(what, begin, end, h);
   }
 }
 

@@ -10,9 +10,9 @@
 /// several instruction sets.
 namespace laminar::core::lanes {
 
-/// Heads [first, first + 8) of row i: weights[16 e ..] gets exp(score - largest), times mask, and the same where the
-/// score is positive; `inverse` 1 / their sum without masks.
-template <class T, bool kKeeps>
+/// Heads [first, first + 8) of row i: weights[8 e ..] gets exp(score - largest), times mask; `inverse` 1 / their sum
+/// without masks.
+template <class T>
 LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, Index first, std::vector<float>& masks,
                                     const RowsToFetch<T>& rows, float* weights, float* inverse) {
   const AttentionEdges<T>& edges = what.edges;
@@ -33,7 +33,6 @@ LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, In
   largest += target;
   leaky(largest, largest, edges.slope);
   EightDoubles total = {};
-  EightDoubles positive_total = {};
   for (Index e = 0; e < in.count; ++e) {
     rows.fetch(in[e]);
     Eight raw;
@@ -44,33 +43,24 @@ LAMINAR_INLINE void forward_weights(const AttentionForward<T>& what, Index i, In
     weight -= largest;
     exponentials_of<EightWords>(weight);
     add_to(total, weight);
-    Eight positive = raw > Eight{} ? weight : Eight{};
-    if constexpr (kKeeps) add_to(positive_total, positive);
     if (edges.masks != nullptr) {
       Eight mask;
       load_eight(mask, masks.data() + e * heads + first);
       weight *= mask;
-      positive *= mask;
     }
-    put_eight(weights + 2 * kLanes * e, weight);
-    if constexpr (kKeeps) put_eight(weights + 2 * kLanes * e + kLanes, positive);
+    put_eight(weights + kLanes * e, weight);
   }
-  EightDoubles share = {};
-  if (in.count > 0) {
-    if constexpr (kKeeps) share = positive_total / total;
-    total = 1.0 / total;
-  }
+  if (in.count > 0) total = 1.0 / total;
   put_eight(inverse, __builtin_convertvector(total, Eight));
-  if constexpr (kKeeps) {
+  if (what.kept != nullptr) {
     float* const kept = what.kept + i * kAttentionKept * heads + first;
     put_eight(kept, largest);
     put_eight(kept + heads, __builtin_convertvector(total, Eight));
-    put_eight(kept + 2 * heads, __builtin_convertvector(share, Eight));
   }
 }
 
-/// Heads [first, first + 8). kKeeps: for a backward.
-template <class T, bool kWide, Index kWidth, bool kKeeps>
+/// Heads [first, first + 8).
+template <class T, bool kWide, Index kWidth>
 LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, Index end, Index first) {
   using Shape = Heads<kWidth, kWide>;
   constexpr Index kPieces = Shape::kPieces;
@@ -81,20 +71,19 @@ LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, 
   std::vector<float> buffer;
   for (Index row = begin, next = 0; row < end; row = next) {
     next = group_end(edges.offsets, row, end);
-    float* const inverse = room(buffer, (next - row + 2 * (edges.offsets[next] - edges.offsets[row])) * kLanes);
+    float* const inverse = room(buffer, (next - row + edges.offsets[next] - edges.offsets[row]) * kLanes);
     float* const weights = inverse + (next - row) * kLanes;
     const auto weights_of = [=, &edges](Index i) LAMINAR_INLINE_LAMBDA {
-      return weights + (edges.offsets[i] - edges.offsets[row]) * 2 * kLanes;
+      return weights + (edges.offsets[i] - edges.offsets[row]) * kLanes;
     };
     const RowsToFetch<T> rows(z, kLanes * kWidth, d, edges.offsets[next] - edges.offsets[row]);
     for (Index i = row; i < next; ++i) {
-      forward_weights<T, kKeeps>(what, i, first, masks, rows, weights_of(i), inverse + (i - row) * kLanes);
+      forward_weights(what, i, first, masks, rows, weights_of(i), inverse + (i - row) * kLanes);
     }
     for (Index i = row; i < next; ++i) {
       const RowIndices in = edges.row(i);
       const float* const w = weights_of(i);
       typename Shape::Piece sum[kPieces];
-      typename Shape::Piece positive[kKeeps ? kPieces : 1];
       for (Index e = 0; e < in.count; ++e) {
         rows.fetch_rest(in, e);
         const T* const source = z + in[e] * d;
@@ -102,18 +91,14 @@ LAMINAR_INLINE void forward_heads(const AttentionForward<T>& what, Index begin, 
         for (Index p = 0; p < kPieces; ++p) {
           typename Shape::Piece x;
           x.load(source + p * kColumns);
-          Shape::add(sum[p], p, w + e * 2 * kLanes, x);
-          if constexpr (kKeeps) Shape::add(positive[p], p, w + e * 2 * kLanes + kLanes, x);
+          Shape::add(sum[p], p, w + e * kLanes, x);
         }
       }
 #pragma GCC unroll 8
       for (Index p = 0; p < kPieces; ++p) {
         Shape::scale(sum[p], p, inverse + (i - row) * kLanes);
-        sum[p].store(what.y + i * d + first * kWidth + p * kColumns);
-        if constexpr (kKeeps) {
-          Shape::scale(positive[p], p, inverse + (i - row) * kLanes);
-          positive[p].store(what.positive + i * d + first * kWidth + p * kColumns);
-        }
+        const Index to = i * d + first * kWidth + p * kColumns;
+        store_sum(sum[p], what.y + to, what.rest != nullptr ? what.rest + to : nullptr);
       }
     }
   }
@@ -200,7 +185,9 @@ LAMINAR_INLINE void backward_heads(const AttentionBackward<T>& what, Index begin
         Shape::dots(dot, x, own);
         Eight mean;
         load_eight(mean, means + out[e] * kAttentionTarget * heads);
-        add_to_score(total, w, dot, mean, edges.masks != nullptr);
+        Eight gradient;
+        score_gradient(gradient, total, w, dot, mean, edges.masks != nullptr);
+        if (what.of_edges != nullptr) put_eight(what.of_edges + (edges.offsets[j] + e) * heads + first, gradient);
       }
       if (what.dz != nullptr) {
         T* const dz = what.dz + j * d + first * kWidth;

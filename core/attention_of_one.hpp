@@ -19,10 +19,10 @@ LAMINAR_INLINE Index piece_begin(Index p, Index d) { return std::min(p * kColumn
 /// Eight edges' room for each eight that a row has, the last of which may not be full.
 LAMINAR_INLINE Index padded(EdgeId count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
-/// forward_weights() of one head: weights[e] and positive[e], zeros behind the last edge.
+/// forward_weights() of one head: weights[e], zeros behind the last edge.
 template <class T>
 LAMINAR_INLINE float forward_weights_of_one(const AttentionForward<T>& what, Index i, std::vector<float>& masks,
-                                            float* weights, float* positive) {
+                                            float* weights) {
   const AttentionEdges<T>& edges = what.edges;
   const RowIndices in = edges.row(i);
   if (edges.masks != nullptr) edges.masks->of_row(i, in.span(), masks);
@@ -37,7 +37,6 @@ LAMINAR_INLINE float forward_weights_of_one(const AttentionForward<T>& what, Ind
   largest += target;
   largest = largest > 0 ? largest : edges.slope * largest;
   EightDoubles total = {};
-  EightDoubles positive_total = {};
   for (Index chunk = 0; chunk < in.count; chunk += kLanes) {
     Eight raw;
     load_eight(raw, weights + chunk);
@@ -48,17 +47,11 @@ LAMINAR_INLINE float forward_weights_of_one(const AttentionForward<T>& what, Ind
     exponentials_of<EightWords>(weight);
     constexpr EightOf<std::int32_t> kNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
     weight = kNumbers < static_cast<std::int32_t>(std::min(kLanes, in.count - chunk)) ? weight : Eight{};
-    const Eight of_positive = raw > Eight{} ? weight : Eight{};
     add_to(total, weight);
-    add_to(positive_total, of_positive);
     put_eight(weights + chunk, weight);
-    put_eight(positive + chunk, of_positive);
   }
   if (edges.masks != nullptr) {
-    for (Index e = 0; e < in.count; ++e) {
-      weights[e] *= masks[e];
-      positive[e] *= masks[e];
-    }
+    for (Index e = 0; e < in.count; ++e) weights[e] *= masks[e];
   }
   const double all = folded(total);
   const float inverse = in.count > 0 ? static_cast<float>(1 / all) : 0.0F;
@@ -66,12 +59,11 @@ LAMINAR_INLINE float forward_weights_of_one(const AttentionForward<T>& what, Ind
     float* const kept = what.kept + i * kAttentionKept;
     kept[0] = largest;
     kept[1] = inverse;
-    kept[2] = in.count > 0 ? static_cast<float>(folded(positive_total) / all) : 0.0F;
   }
   return inverse;
 }
 
-/// One head of `width` columns, 16 to 16 kPieces. Where nothing is kept, the part of positive scores is thrown away.
+/// One head of `width` columns, 16 to 16 kPieces.
 template <class T, bool kWide, Index kPieces>
 LAMINAR_INLINE void forward_one(const AttentionForward<T>& what, Index begin, Index end) {
   const AttentionEdges<T>& edges = what.edges;
@@ -81,16 +73,15 @@ LAMINAR_INLINE void forward_one(const AttentionForward<T>& what, Index begin, In
   for (Index row = begin, next = 0; row < end; row = next) {
     next = group_end(edges.offsets, row, end);
     const Index count = edges.offsets[next] - edges.offsets[row] + (next - row) * kLanes;
-    float* const inverse = room(buffer, 2 * count + next - row);
+    float* const inverse = room(buffer, count + next - row);
     float* const weights = inverse + (next - row);
     for (Index i = row, at = 0; i < next; at += padded(edges.row(i).count), ++i) {
-      inverse[i - row] = forward_weights_of_one(what, i, masks, weights + at, weights + count + at);
+      inverse[i - row] = forward_weights_of_one(what, i, masks, weights + at);
     }
     for (Index i = row, at = 0; i < next; at += padded(edges.row(i).count), ++i) {
       const RowIndices in = edges.row(i);
       const float* const w = weights + at;
       Columns<kWide> sum[kPieces];
-      Columns<kWide> positive[kPieces];
       for (Index e = 0; e < in.count; ++e) {
         fetch_ahead(what.z, d, d, in, e);
         const T* const source = what.z + in[e] * d;
@@ -99,18 +90,13 @@ LAMINAR_INLINE void forward_one(const AttentionForward<T>& what, Index begin, In
           Columns<kWide> x;
           x.load(source + piece_begin(p, d));
           sum[p].add(w[e], x);
-          positive[p].add(w[count + e], x);
         }
       }
 #pragma GCC unroll 8
       for (Index p = 0; p < kPieces; ++p) {
         const Index to = i * d + piece_begin(p, d);
         sum[p].scale(inverse[i - row]);
-        sum[p].store(what.y + to);
-        if (what.kept != nullptr) {
-          positive[p].scale(inverse[i - row]);
-          positive[p].store(what.positive + to);
-        }
+        store_sum(sum[p], what.y + to, what.rest != nullptr ? what.rest + to : nullptr);
       }
     }
   }
@@ -236,7 +222,16 @@ LAMINAR_INLINE void backward_one(const AttentionBackward<T>& what, Index begin, 
         fold_heads(&dot, products);
         Eight mean;
         load_eight(mean, w + 3 * kLanes);
-        add_to_score(total, w, dot, mean, edges.masks != nullptr);
+        Eight gradient;
+        score_gradient(gradient, total, w, dot, mean, edges.masks != nullptr);
+        if (what.of_edges != nullptr) {
+          float* const to = what.of_edges + edges.offsets[j] + chunk;
+          if (count == kLanes) {
+            put_eight(to, gradient);
+          } else {
+            for (Index e = 0; e < count; ++e) to[e] = gradient[e];
+          }
+        }
       }
       if (what.dz != nullptr) {
         T* const dz = what.dz + j * d;

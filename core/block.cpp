@@ -331,6 +331,16 @@ Tensor Block::edge_features(DType dtype) const {
   return data_->edge_features.try_emplace(dtype, std::move(rows)).first->second;
 }
 
+std::span<const EdgeId> Adjacency::places_in_transpose() const {
+  std::call_once(places_made_, [this] {
+    places_.resize(sources.size());
+    parallel_for(num_entries(), 1 << 14, [this](Index begin, Index end) {
+      for (Index t = begin; t < end; ++t) places_[static_cast<std::size_t>(transposed.positions[t])] = t;
+    });
+  });
+  return places_;
+}
+
 void Block::check_num_sources(Index rows) const {
   if (rows != num_sources()) {
     throw Error(fmt::format("[sources] the exchange gave {} rows for a block with {} sources", rows, num_sources()));

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,12 @@ struct Adjacency {
   Tensor transposed_values;
 
   EdgeId num_entries() const { return static_cast<EdgeId>(sources.size()); }
+  /// Each entry's place in the transpose, the inverse of transposed.positions; made when first asked for. Thread-safe.
+  std::span<const EdgeId> places_in_transpose() const;
+
+ private:
+  mutable std::once_flag places_made_;
+  mutable std::vector<EdgeId> places_;
 };
 
 /// The rows a layer aggregates from, transformed, and the block's own rows among them.
