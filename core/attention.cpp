@@ -119,7 +119,8 @@ class AttentionNode final : public AggregationNode {
   }
 
   void forward_rows(const Tensor& sources, Tensor& y, Index begin, Index end) override {
-    const WorkScope scope(in_edge_work(WorkKind::kAttention, "attention", *a_, begin, end, y, y.cols()));
+    const WorkScope scope(
+        in_edge_work(WorkKind::kAttention, "attention", *a_, begin, end, y, y.cols() + in_rows_of(y, heads_)));
     dispatch_kept(y.dtype(), [&]<class T>(T) { forward_any<T>(sources, y, begin, end); });
     if (keep_) y_ = y;
   }
@@ -141,8 +142,8 @@ class AttentionNode final : public AggregationNode {
   /// Also what the scores of each edge get, in the transpose's order, unless `of_edges` is null.
   void source_gradients(const Tensor& dy, Index begin, Index end, SourceGradients& out, Tensor* of_edges) const {
     const Tensor numbers = target_numbers(dy);
-    const WorkScope scope(
-        out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy, dy.cols(), 4));
+    const WorkScope scope(out_edge_work(WorkKind::kAttention, "attention, backward", *a_, begin, end, dy,
+                                        dy.cols() + in_rows_of(dy, heads_ * kAttentionTarget), 4));
     dispatch_kept(dy.dtype(), [&]<class T>(T) { backward_any<T>(dy, numbers, begin, end, out, of_edges); });
   }
 
@@ -156,6 +157,11 @@ class AttentionNode final : public AggregationNode {
     if (keep_) what.kept = kept_.data<C>();
     if (rest_) what.rest = rest_.data<T>();
     parallel_for_rows(a_->offsets, begin, end, [&what](Index from, Index to) { attention_forward(what, from, to); });
+  }
+
+  /// How many columns of `rows` take the room of `numbers`, which an edge reads beside one of these rows.
+  static Index in_rows_of(const Tensor& rows, Index numbers) {
+    return numbers * static_cast<Index>(size_of(computed(rows.dtype())) / size_of(rows.dtype()));
   }
 
   /// What sources need of targets (kAttentionTarget) [rows, 4 * heads].

@@ -218,7 +218,8 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
   if (spec.direction == Direction::kReversed && graph.in_reversed().empty() && graph.num_edges() > 0) {
     throw Error("[block] reversed edges are asked for, but the graph has none; a layer declares .reversed_edges");
   }
-  const bool valued = spec.normalization != Normalization::kNone || (spec.weights && graph.weighted());
+  const bool valued =
+      spec.normalization != Normalization::kNone || (spec.weights && graph.weighted()) || spec.factor != 1;
   const std::vector<double> scale = scales(graph, spec);
   auto made = std::make_shared<Adjacency>();
   made->num_rows = num_rows();
@@ -240,7 +241,7 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
         const auto put = [&](Index source, double weight) {
           made->sources[at] = data_->source_of.empty() ? static_cast<std::int32_t>(source) : data_->source_of[source];
           if (values != nullptr) {
-            values[at] = static_cast<T>(entry_value(spec.normalization, weight, scale, v, source));
+            values[at] = static_cast<T>(spec.factor * entry_value(spec.normalization, weight, scale, v, source));
           }
           ++at;
         };

@@ -33,8 +33,15 @@ struct AdjacencySpec {
   /// Use the graph's edge weights; otherwise w_ij = 1.
   bool weights = true;
   Direction direction = Direction::kForward;
+  /// All entries times it.
+  double factor = 1;
   bool operator==(const AdjacencySpec&) const = default;
 };
+
+inline AdjacencySpec operator*(double factor, AdjacencySpec matrix) {
+  matrix.factor *= factor;
+  return matrix;
+}
 
 /// The matrix A [rows, sources] of a block, with its transpose, so that forward and backward are both gathers. A row's
 /// entries stand in the order of their sources' ids in the file, a self-loop that was added last.

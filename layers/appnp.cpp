@@ -33,8 +33,8 @@ class AppnpLayer final : public Layer {
 
   State forward(Tape& tape, const Block& block, State in) const override {
     const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(rate_));
-    const Var m = core::sum(tape, block, core::src(x) * core::symmetric_norm());
-    in.x = core::combine_onto(tape, 1 - alpha_, m, alpha_, in.carried[0]);
+    const Var m = core::sum(tape, block, core::src(x) * ((1 - alpha_) * core::symmetric_norm()));
+    in.x = core::combine_onto(tape, 1, m, alpha_, in.carried[0]);
     return in;
   }
 

@@ -37,8 +37,9 @@ class GcniiLayer final : public Layer {
 
   State forward(Tape& tape, const Block& block, State in) const override {
     const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(in.rate));
-    const Var m = core::sum(tape, block, core::src(x) * core::symmetric_norm());
-    const Var s = core::combine_onto(tape, 1 - alpha_, m, alpha_, in.carried[0]);
+    // In the matrix the factor costs nothing, neither here nor in the backward.
+    const Var m = core::sum(tape, block, core::src(x) * ((1 - alpha_) * core::symmetric_norm()));
+    const Var s = core::combine_onto(tape, 1, m, alpha_, in.carried[0]);
     in.x = core::scaled_identity_linear(tape, s, 1 - beta_, beta_, weight_.weight());
     return in;
   }

@@ -95,6 +95,9 @@ TEST_CASE("adjacencies, by hand") {
       1, 2 / std::sqrt(6.0), 3 / std::sqrt(54.0), 1.0 / 6, 4 / std::sqrt(54.0), 5.0 / 9, 1};
   REQUIRE(symmetric.size() == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(symmetric[i] == doctest::Approx(expected[i]).epsilon(1e-15));
+  CHECK(entries(block, .5 * AdjacencySpec{Normalization::kNone, false, true}) == std::vector<double>{1, 1.5, 2, 2.5});
+  CHECK(entries(block, .5 * (.5 * AdjacencySpec{Normalization::kNone, false, false})) ==
+        std::vector<double>{.25, .25, .25, .25});
   // Without self-loops nothing enters 0, so D_0 = 0 and what comes from it counts 0.
   CHECK(entries(block, {Normalization::kSymmetric, false, true})[0] == 0);
 }
@@ -125,6 +128,19 @@ TEST_CASE("adjacencies of all test graphs agree with the definition") {
           CHECK((a->values ? a->values.at(e, 0) : 1.0) == doctest::Approx(expected[at].value).epsilon(1e-14));
         }
       }
+    }
+  }
+}
+
+TEST_CASE("an entry's place in the transpose is where its position is kept") {
+  for (const NamedGraph& g : test_graphs()) {
+    CAPTURE(g.name);
+    const auto a = Block::whole(g.graph).adjacency({Normalization::kSymmetric, true, true}, kDouble);
+    const auto places = a->places_in_transpose();
+    REQUIRE(static_cast<EdgeId>(places.size()) == a->num_entries());
+    CHECK(places.data() == a->places_in_transpose().data());
+    for (EdgeId e = 0; e < a->num_entries(); ++e) {
+      CHECK(a->transposed.positions[static_cast<std::size_t>(places[static_cast<std::size_t>(e)])] == e);
     }
   }
 }
