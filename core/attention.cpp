@@ -8,6 +8,8 @@
 /// head, f'_ij alpha_ij (k_ij g_ij - c_i): its sum over a source's out-edges is ds_j, and over a target's in-edges
 /// dt_i, for which it stands in a buffer of edges x heads meanwhile.
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -25,19 +27,34 @@
 namespace laminar::core {
 namespace {
 
-/// scores[i, h] = <z_i, a>_h.
+/// A learnt vector that scores are dot products with.
+struct ScoreVector {
+  Var var;
+  Tensor value;
+};
+
+/// Scores of the same rows that another node's backward deals with, so that both take one pass over the rows.
+struct OtherScores {
+  ScoreVector vector;
+  /// Of the scores; empty before it is known.
+  Tensor gradient;
+};
+
+/// scores[i, h] = <z_i, a>_h. In the backward the OtherScores', if any, come along.
 class ScoreNode final : public Node {
  public:
-  ScoreNode(Var z, Var vector, Tensor rows, Tensor vector_value, Index heads)
-      : z_(z), vector_(vector), rows_(std::move(rows)), vector_value_(std::move(vector_value)), heads_(heads) {}
+  ScoreNode(Var z, Tensor rows, Index heads, ScoreVector vector, std::shared_ptr<OtherScores> other)
+      : z_(z), rows_(std::move(rows)), heads_(heads), vector_(std::move(vector)), other_(std::move(other)) {}
 
   void backward(Tape& tape, const Tensor& ds) override {
     const WorkScope scope(pass_work(WorkKind::kAttention, "scores, backward", rows_, tape.needs_gradient(z_) ? 3 : 1));
-    dispatch_kept(rows_.dtype(), [&]<class T>(T) { run<T>(tape, ds); });
+    dispatch_kept(rows_.dtype(), [&]<class T>(T) {
+      other_ != nullptr && other_->gradient ? run<T, true>(tape, ds) : run<T, false>(tape, ds);
+    });
   }
 
  private:
-  template <class T>
+  template <class T, bool kBoth>
   void run(Tape& tape, const Tensor& ds) {
     const Index n = rows_.rows();
     const Index d = rows_.cols();
@@ -46,48 +63,128 @@ class ScoreNode final : public Node {
     GradientSink dz = tape.needs_gradient(z_) ? tape.sink(z_, rows_.dtype()) : GradientSink{};
     const Index heads = heads_;
     const T* z = rows_.data<T>();
-    const C* a = vector_value_.data<C>();
+    const C* a = vector_.value.data<C>();
     const C* g = ds.data<C>();
+    const C* b = kBoth ? other_->vector.value.data<C>() : nullptr;
+    const C* of_other = kBoth ? std::as_const(other_->gradient).data<C>() : nullptr;
     T* out = dz.tensor ? dz.tensor.data<T>() : nullptr;
     const bool adds = dz.accumulate;
-    add_panels(tape.context().pool.get(), n, d, d, tape.sink(vector_).tensor.data<C>(),
-               [=](Index begin, Index end, C* sum) LAMINAR_INLINE_LAMBDA {
-                 with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
-                   const Index piece = kWidth > 0 ? kWidth : width;
-                   for (Index i = begin; i < end; ++i) {
-                     for (Index c = 0; c < d; c += piece) {
-                       const C gh = g[i * heads + c / width];
-                       LAMINAR_LANES
-                       for (Index k = c; k < c + piece; ++k) sum[k] += gh * C(z[i * d + k]);
-                       if (out == nullptr) continue;
-                       LAMINAR_LANES
-                       for (Index k = c; k < c + piece; ++k) {
-                         out[i * d + k] = static_cast<T>((adds ? C(out[i * d + k]) : C(0)) + gh * a[k]);
-                       }
-                     }
-                   }
-                 });
-               });
+    const auto body = [=](Index begin, Index end, C* sum) LAMINAR_INLINE_LAMBDA {
+      with_head_width(width, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+        const Index piece = kWidth > 0 ? kWidth : width;
+        for (Index i = begin; i < end; ++i) {
+          for (Index c = 0; c < d; c += piece) {
+            const C ga = g[i * heads + c / width];
+            const C gb = kBoth ? of_other[i * heads + c / width] : C(0);
+            LAMINAR_LANES
+            for (Index k = c; k < c + piece; ++k) sum[k] += ga * C(z[i * d + k]);
+            if constexpr (kBoth) {
+              LAMINAR_LANES
+              for (Index k = c; k < c + piece; ++k) sum[d + k] += gb * C(z[i * d + k]);
+            }
+            if (out == nullptr) continue;
+            LAMINAR_LANES
+            for (Index k = c; k < c + piece; ++k) {
+              C v = adds ? C(out[i * d + k]) : C(0);
+              if constexpr (kBoth) v += gb * b[k];
+              out[i * d + k] = static_cast<T>(v + ga * a[k]);
+            }
+          }
+        }
+      });
+    };
+    C* const da = tape.sink(vector_.var).tensor.template data<C>();
+    C* const db = kBoth ? tape.sink(other_->vector.var).tensor.template data<C>() : nullptr;
+    sum_panels<C>(tape.context().pool.get(), n, d, kBoth ? 2 * d : d, body, [=](const C* sum) {
+      for (Index k = 0; k < d; ++k) da[k] += sum[k];
+      for (Index k = 0; kBoth && k < d; ++k) db[k] += sum[d + k];
+    });
   }
 
-  Var z_, vector_;
-  Tensor rows_, vector_value_;
+  Var z_;
+  Tensor rows_;
   Index heads_;
+  ScoreVector vector_;
+  std::shared_ptr<OtherScores> other_;
 };
 
-Var record_scores(Tape& tape, const ScoreTerm& term, Index heads) {
-  const Tensor rows = tape.kept(term.rows);
-  Parameter& vector = *term.vector;
-  const Index d = rows.cols();
+/// Of scores that another node deals with.
+class OtherScoreNode final : public Node {
+ public:
+  explicit OtherScoreNode(std::shared_ptr<OtherScores> scores) : scores_(std::move(scores)) {}
+  void backward(Tape&, const Tensor& ds) override { scores_->gradient = ds; }
+
+ private:
+  std::shared_ptr<OtherScores> scores_;
+};
+
+void check_score(const Tape& tape, const ScoreTerm& term, Index heads) {
+  const Index d = tape.cols(term.rows);
+  const Parameter& vector = *term.vector;
   if (heads < 1 || d % heads != 0 || vector.value.rows() != 1 || vector.value.cols() != d) {
     throw Error(fmt::format("[attention] rows of width {}, vector '{}' [{}, {}] and {} heads do not fit", d,
                             vector.name, vector.value.rows(), vector.value.cols(), heads));
   }
-  const WorkScope scope(pass_work(WorkKind::kAttention, "scores", rows, 1));
-  Tensor scores = head_dots(rows, vector.value, heads, tape.context().pool.get(), MemoryPurpose::kActivations);
-  const Var v = tape.parameter(vector);
-  return tape.record(std::move(scores), std::make_unique<ScoreNode>(term.rows, v, rows, vector.value, heads),
-                     {term.rows, v});
+}
+
+/// head_dots() of rows with each of two vectors, in one pass over the rows.
+std::array<Tensor, 2> head_dots_of_two(const Tape& tape, const Tensor& rows, const std::array<ScoreVector, 2>& vectors,
+                                       Index heads) {
+  const DType dtype = computed(rows.dtype());
+  std::array<Tensor, 2> scores = {tape.allocate_as(dtype, rows.rows(), heads),
+                                  tape.allocate_as(dtype, rows.rows(), heads)};
+  dispatch_kept(rows.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
+    const Index d = rows.cols();
+    const T* z = rows.data<T>();
+    const C* a = vectors[0].value.data<C>();
+    const C* b = vectors[1].value.data<C>();
+    C* of_a = scores[0].data<C>();
+    C* of_b = scores[1].data<C>();
+    parallel_for_vectorised(rows.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+      with_head_width(d / heads, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+        for (Index i = begin; i < end; ++i) {
+          dots_of_heads<kWidth>(of_a + i * heads, z + i * d, a, heads, d / heads);
+          dots_of_heads<kWidth>(of_b + i * heads, z + i * d, b, heads, d / heads);
+        }
+      });
+    });
+  });
+  return scores;
+}
+
+/// The scores of an edge's ends: of the source, then of the target.
+std::array<Var, 2> record_scores(Tape& tape, const Score& score, Index heads) {
+  const std::array<const ScoreTerm*, 2> terms = {&score.source, &score.target};
+  std::array<ScoreVector, 2> vectors;
+  for (std::size_t i = 0; i < 2; ++i) {
+    check_score(tape, *terms[i], heads);
+    vectors[i] = {tape.parameter(*terms[i]->vector), terms[i]->vector->value};
+  }
+  const bool together = score.source.rows.id == score.target.rows.id && vectors[0].var.id != vectors[1].var.id;
+  std::array<Tensor, 2> scores;
+  if (together) {
+    const Tensor& rows = tape.kept(score.source.rows);
+    const WorkScope scope(pass_work(WorkKind::kAttention, "scores", rows, 1));
+    scores = head_dots_of_two(tape, rows, vectors, heads);
+  }
+  for (std::size_t i = 0; !together && i < 2; ++i) {
+    const Tensor& rows = tape.kept(terms[i]->rows);
+    const WorkScope scope(pass_work(WorkKind::kAttention, "scores", rows, 1));
+    scores[i] = head_dots(rows, vectors[i].value, heads, tape.context().pool.get(), MemoryPurpose::kActivations);
+  }
+  // Nodes run from the last one on, so it is the source's that finds the target's gradient there.
+  const auto other = together ? std::make_shared<OtherScores>(OtherScores{vectors[1], {}}) : nullptr;
+  const auto record = [&](std::size_t i, std::unique_ptr<Node> node) {
+    return tape.record(std::move(scores[i]), std::move(node), {terms[i]->rows, vectors[i].var});
+  };
+  const auto node = [&](std::size_t i, std::shared_ptr<OtherScores> with) {
+    const Var z = terms[i]->rows;
+    return std::make_unique<ScoreNode>(z, tape.kept(z), heads, vectors[i], std::move(with));
+  };
+  const Var of_source = record(0, node(0, other));
+  if (!together) return {of_source, record(1, node(1, nullptr))};
+  return {of_source, record(1, std::make_unique<OtherScoreNode>(other))};
 }
 
 class AttentionNode final : public AggregationNode {
@@ -308,8 +405,8 @@ Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Messag
     throw Error(
         fmt::format("[attention] {} source rows for a block with {} sources", rows.rows(), adjacency->num_sources));
   }
-  const AttentionNode::Inputs in{message.of.rows, record_scores(tape, score.source, options.heads),
-                                 record_scores(tape, score.target, options.heads)};
+  const auto [source_scores, target_scores] = record_scores(tape, score, options.heads);
+  const AttentionNode::Inputs in{message.of.rows, source_scores, target_scores};
   if (rows.cols() % options.heads != 0 || tape.rows(in.source_scores) != adjacency->num_sources ||
       tape.rows(in.target_scores) != adjacency->num_rows) {
     throw Error(

@@ -335,9 +335,8 @@ Tensor Block::edge_features(DType dtype) const {
 std::span<const EdgeId> Adjacency::places_in_transpose() const {
   std::call_once(places_made_, [this] {
     places_.resize(sources.size());
-    parallel_for(num_entries(), 1 << 14, [this](Index begin, Index end) {
-      for (Index t = begin; t < end; ++t) places_[static_cast<std::size_t>(transposed.positions[t])] = t;
-    });
+    // By one thread: in a parallel loop it could take up another task, which would wait here for ever.
+    for (EdgeId t = 0; t < num_entries(); ++t) places_[static_cast<std::size_t>(transposed.positions[t])] = t;
   });
   return places_;
 }
