@@ -50,7 +50,8 @@ class AggregationNode : public Node {
 /// don't fit.
 void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const PullWeights& weights, Tensor& out);
 
-/// A message along an edge: the source's row, times the edge's entry in a matrix.
+/// A message along an edge: the source's row, times the edge's entry in a matrix, `src(x) * symmetric_norm()`, which
+/// may have a factor, `src(x) * (.9 * symmetric_norm())`.
 struct Message {
   Sources of;
   AdjacencySpec matrix{.normalization = Normalization::kNone, .self_loops = false, .weights = false};
@@ -125,9 +126,9 @@ struct AttentionOptions {
 ///
 ///     e_ij = leaky_relu(a . z_j + b . z_i),  alpha_ij = softmax over in-edges j of e_ij,  y_i = sum_j alpha_ij z_j
 ///
-/// z [num_sources, heads * w] -> y [num_rows, heads * w]; rows without in-edges are 0. Memory beyond y: one more row of
-/// y's size and three numbers a row and head; nothing an edge, but some numbers a head and edge of the longest row, on
-/// each thread. Throws Error if widths are no multiple of the heads.
+/// z [num_sources, heads * w] -> y [num_rows, heads * w]; rows without in-edges are 0. Memory beyond y: two numbers a
+/// row and head, and in bfloat16 one more row of y's size; in the backward a number an edge and head; on each thread
+/// some numbers a head and edge of the longest row. Throws Error if widths are no multiple of the heads.
 Var softmax_sum(Tape& tape, const Block& block, const Score& score, const Message& message,
                 const AttentionOptions& options = {});
 

@@ -127,32 +127,6 @@ void check_score(const Tape& tape, const ScoreTerm& term, Index heads) {
   }
 }
 
-/// head_dots() of rows with each of two vectors, in one pass over the rows.
-std::array<Tensor, 2> head_dots_of_two(const Tape& tape, const Tensor& rows, const std::array<ScoreVector, 2>& vectors,
-                                       Index heads) {
-  const DType dtype = computed(rows.dtype());
-  std::array<Tensor, 2> scores = {tape.allocate_as(dtype, rows.rows(), heads),
-                                  tape.allocate_as(dtype, rows.rows(), heads)};
-  dispatch_kept(rows.dtype(), [&]<class T>(T) {
-    using C = Computed<T>;
-    const Index d = rows.cols();
-    const T* z = rows.data<T>();
-    const C* a = vectors[0].value.data<C>();
-    const C* b = vectors[1].value.data<C>();
-    C* of_a = scores[0].data<C>();
-    C* of_b = scores[1].data<C>();
-    parallel_for_vectorised(rows.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-      with_head_width(d / heads, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
-        for (Index i = begin; i < end; ++i) {
-          dots_of_heads<kWidth>(of_a + i * heads, z + i * d, a, heads, d / heads);
-          dots_of_heads<kWidth>(of_b + i * heads, z + i * d, b, heads, d / heads);
-        }
-      });
-    });
-  });
-  return scores;
-}
-
 /// The scores of an edge's ends: of the source, then of the target.
 std::array<Var, 2> record_scores(Tape& tape, const Score& score, Index heads) {
   const std::array<const ScoreTerm*, 2> terms = {&score.source, &score.target};
@@ -166,7 +140,7 @@ std::array<Var, 2> record_scores(Tape& tape, const Score& score, Index heads) {
   if (together) {
     const Tensor& rows = tape.kept(score.source.rows);
     const WorkScope scope(pass_work(WorkKind::kAttention, "scores", rows, 1));
-    scores = head_dots_of_two(tape, rows, vectors, heads);
+    scores = head_dots_of_two(rows, {&vectors[0].value, &vectors[1].value}, heads, tape.context().pool.get());
   }
   for (std::size_t i = 0; !together && i < 2; ++i) {
     const Tensor& rows = tape.kept(terms[i]->rows);
@@ -226,7 +200,7 @@ class AttentionNode final : public AggregationNode {
     SourceGradients out;
     if (tape.needs_gradient(in_.z)) out.rows = tape.sink(in_.z, dy.dtype());
     out.scores = tape.sink(in_.source_scores);
-    Tensor of_edges(a_->num_entries(), heads_, computed(dy.dtype()), pool_.get(), MemoryPurpose::kWorkspace);
+    Tensor of_edges(a_->num_entries(), heads_, computed(dy.dtype()), pool_.get());
     source_gradients(dy, 0, a_->num_sources, out, &of_edges);
     add_to_targets(of_edges, tape.sink(in_.target_scores));
   }
@@ -264,7 +238,7 @@ class AttentionNode final : public AggregationNode {
   /// What sources need of targets (kAttentionTarget) [rows, 4 * heads].
   Tensor target_numbers(const Tensor& dy) const {
     const WorkScope scope(pass_work(WorkKind::kAttention, "attention, targets", dy, rest_ ? 3 : 2));
-    Tensor numbers(dy.rows(), heads_ * kAttentionTarget, computed(dy.dtype()), pool_.get(), MemoryPurpose::kWorkspace);
+    Tensor numbers(dy.rows(), heads_ * kAttentionTarget, computed(dy.dtype()), pool_.get());
     dispatch_kept(dy.dtype(), [&]<class T>(T) { target_numbers_any<T>(dy, numbers); });
     return numbers;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "laminar/core/eight.hpp"
+#include "laminar/core/gather.hpp"
 #include "laminar/core/types.hpp"
 
 /// What the kernels of attention_lanes.cpp, which see, keep in registers: columns of rows, and of eight heads; and the
@@ -96,12 +97,9 @@ struct Columns<true> {
   LAMINAR_INLINE void store(float* p) const { std::memcpy(p, &all, sizeof all); }
   /// As Bfloat16 rounds.
   LAMINAR_INLINE void store(Bfloat16* p) const {
-    Words wide;
-    std::memcpy(&wide, &all, sizeof wide);
-    const Words rounded = (wide + 0x7fffU + ((wide >> 16) & 1U)) >> 16;
-    const Words nan = (wide >> 16) | 0x40U;
-    const Words words = (wide & 0x7fffffffU) > 0x7f800000U ? nan : rounded;
-    const Halves halves = __builtin_convertvector(words, Halves);
+    Words words;
+    detail::round_words(words, all);
+    const Halves halves = __builtin_convertvector(words >> 16, Halves);
     std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
   }
   LAMINAR_INLINE void add(float weight, const Columns& x) { all += weight * x.all; }

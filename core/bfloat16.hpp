@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "laminar/core/multiversion.hpp"
@@ -27,6 +28,18 @@ struct Bfloat16 {
   LAMINAR_INLINE operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 static_assert(sizeof(Bfloat16) == 2 && std::is_trivially_copyable_v<Bfloat16>);
+
+namespace detail {
+/// Of vectors of as many words as floats: the upper halves of the words are the numbers rounded as Bfloat16's
+/// constructor does; the lower ones are arbitrary.
+template <class Words, class Floats>
+LAMINAR_INLINE void round_words(Words& words, const Floats& numbers) {
+  Words wide;
+  std::memcpy(&wide, &numbers, sizeof wide);
+  const Words rounded = wide + (((wide >> 16) & 1U) + 0x7fffU);
+  words = (wide & 0x7fffffffU) > 0x7f800000U ? wide | 0x400000U : rounded;
+}
+}  // namespace detail
 
 /// What numbers that are kept as T are computed in: float for bfloat16, else T.
 template <class T>

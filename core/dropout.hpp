@@ -6,7 +6,8 @@
 
 namespace laminar::core {
 
-/// y_ic = x_ic * m_ic / keep, with P(m = 1) = keep = 1 - rate (to 16 bits) while the tape is training; y = x otherwise.
+/// y_ic = x_ic / keep with probability keep = 1 - rate (to 16 bits), else 0, while the tape is training; y = x
+/// otherwise.
 /// The mask is a function of (seed, run, epoch, layer, op, row_ids[i], c) and is never stored. x [n, d] dense or sparse
 /// (then only stored entries are thinned: the others stay 0 either way); row_ids [n] = ids in the file, which must
 /// outlive the tape (a block's do).

@@ -1,7 +1,7 @@
 /// Sixteen bits decide on an element, and of 256 elements the upper eight alone on all but one or so: the lower ones
-/// are drawn where the upper ones are the threshold's, and for a threshold whose lower ones are 0 (a rate of .5) never.
-/// A group of 128 columns draws on 8 random blocks of 16 bytes: column 64 h + 8 i + j on byte 8 h + j of block i, so
-/// that the blocks' words side by side are 64 columns.
+/// are drawn for a group that has the threshold's upper ones among its own (with short registers, for every group), and
+/// for a threshold whose lower ones are 0 (a rate of .5) never. A group of 128 columns draws on 8 random blocks of 16
+/// bytes: column 64 h + 8 i + j on byte 8 h + j of block i, so that the blocks' words side by side are 64 columns.
 ///
 /// With registers of 64 bytes a group's masks go from the generator (philox_lanes.cpp tells how its lanes work) into
 /// the products without a stop in memory.
@@ -76,7 +76,7 @@ LAMINAR_INLINE void mask_eight(const EightWords& bits, std::uint32_t threshold, 
   std::memcpy(of_column, &bits, sizeof of_column);
   for (Index j = 0; j < count; ++j) {
     const C scaled = of_column[j] >= threshold ? factor * C(x[j]) : C(0);
-    y[j] = static_cast<T>((accumulate ? C(y[j]) : C(0)) + scaled);
+    y[j] = static_cast<T>(accumulate ? C(y[j]) + scaled : scaled);
   }
 }
 

@@ -32,12 +32,9 @@ LAMINAR_INLINE void load_eight(EightOf<float>& v, const Bfloat16* p) {
 
 /// p[0..8) = v, rounded as Bfloat16's constructor does.
 LAMINAR_INLINE void store_eight(Bfloat16* p, const EightOf<float>& v) {
-  EightOf<std::uint32_t> wide;
-  std::memcpy(&wide, &v, sizeof wide);
-  const EightOf<std::uint32_t> rounded = (wide + 0x7fffU + ((wide >> 16) & 1U)) >> 16;
-  const EightOf<std::uint32_t> nan = (wide >> 16) | 0x40U;
-  const EightOf<std::uint32_t> kept = (wide & 0x7fffffffU) > 0x7f800000U ? nan : rounded;
-  const auto halves = __builtin_convertvector(kept, EightOf<std::uint16_t>);
+  EightOf<std::uint32_t> words;
+  detail::round_words(words, v);
+  const auto halves = __builtin_convertvector(words >> 16, EightOf<std::uint16_t>);
   std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
 }
 

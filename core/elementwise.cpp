@@ -191,26 +191,28 @@ void for_each_word(Index size, const Body& body) {
 }
 
 /// 32 of relu(x) and which of them are positive, as whole numbers, two at a time: a bfloat16 is positive if its bits
-/// less 1 are below those of an infinity, and negative if they are so above the sign.
+/// are those of the least normal number to an infinity, and negative if they are so above the sign. Subnormal ones are
+/// taken for 0, as by the threads of a training.
 LAMINAR_INLINE std::uint32_t relu_pairs(const Bfloat16* x, Bfloat16* y) {
-  constexpr std::uint32_t kInfinity = 0x7f80;
-  constexpr std::uint32_t kLeastNegative = 0x8001;
+  constexpr std::uint32_t kLeast = 0x0080;
+  constexpr std::uint32_t kLeastNegative = 0x8080;
+  constexpr std::uint32_t kNumbers = 0x7f80 - kLeast + 1;
   // Compilers don't take it in vectors together with the results.
   std::uint32_t word = 0;
   LAMINAR_LANES
   for (Index i = 0; i < kWord / 2; ++i) {
     std::uint32_t pair = 0;
     std::memcpy(&pair, x + 2 * i, sizeof pair);
-    const std::uint32_t lower = (pair & 0xffffU) - 1 < kInfinity ? std::uint32_t{1} << i : 0U;
-    const std::uint32_t upper = (pair >> 16) - 1 < kInfinity ? std::uint32_t{0x10000} << i : 0U;
+    const std::uint32_t lower = (pair & 0xffffU) - kLeast < kNumbers ? std::uint32_t{1} << i : 0U;
+    const std::uint32_t upper = (pair >> 16) - kLeast < kNumbers ? std::uint32_t{0x10000} << i : 0U;
     word |= lower | upper;
   }
   LAMINAR_LANES
   for (Index i = 0; i < kWord / 2; ++i) {
     std::uint32_t pair = 0;
     std::memcpy(&pair, x + 2 * i, sizeof pair);
-    const std::uint32_t lower = (pair & 0xffffU) - kLeastNegative < kInfinity ? 0U : pair & 0xffffU;
-    const std::uint32_t upper = (pair >> 16) - kLeastNegative < kInfinity ? 0U : pair & 0xffff0000U;
+    const std::uint32_t lower = (pair & 0xffffU) - kLeastNegative < kNumbers ? 0U : pair & 0xffffU;
+    const std::uint32_t upper = (pair >> 16) - kLeastNegative < kNumbers ? 0U : pair & 0xffff0000U;
     const std::uint32_t result = lower | upper;
     std::memcpy(static_cast<void*>(y + 2 * i), &result, sizeof result);
   }

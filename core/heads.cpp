@@ -70,28 +70,53 @@ Var mean_heads(Tape& tape, Var x, Index heads) {
   return tape.record(std::move(y), std::make_unique<MeanHeadsNode>(x, heads), {x});
 }
 
+namespace {
+
+/// out[k] = head_dots() of a and b[k], whose rows are `stride` apart.
+template <std::size_t kCount, class A, class B>
+void dots_with_each(const Tensor& a, const std::array<const B*, kCount>& b, Index stride, Index heads,
+                    std::array<Tensor, kCount>& out) {
+  using C = Computed<A>;
+  const Index d = a.cols();
+  const Index w = d / heads;
+  const A* p = a.data<A>();
+  std::array<C*, kCount> to;
+  for (std::size_t k = 0; k < kCount; ++k) to[k] = out[k].template data<C>();
+  parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
+    with_head_width(w, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
+      for (Index i = begin; i < end; ++i) {
+        for (std::size_t k = 0; k < kCount; ++k) {
+          dots_of_heads<kWidth>(to[k] + i * heads, p + i * d, b[k] + i * stride, heads, w);
+        }
+      }
+    });
+  });
+}
+
+}  // namespace
+
 Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool, MemoryPurpose purpose) {
-  Tensor dots(a.rows(), heads, computed(a.dtype()), pool, purpose);
+  std::array<Tensor, 1> dots = {Tensor(a.rows(), heads, computed(a.dtype()), pool, purpose)};
+  const Index stride = b.rows() == 1 ? 0 : a.cols();
   dispatch_kept(a.dtype(), [&]<class T>(T) {
     using C = Computed<T>;
-    C* out = dots.data<C>();
-    const Index d = a.cols();
-    const Index w = d / heads;
-    const Index stride = b.rows() == 1 ? 0 : d;
-    const T* p = a.data<T>();
-    const auto run = [&](const auto* q) {
-      parallel_for_vectorised(a.rows(), row_grain(d), [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-        with_head_width(w, [=]<Index kWidth>() LAMINAR_INLINE_LAMBDA {
-          for (Index i = begin; i < end; ++i)
-            dots_of_heads<kWidth>(out + i * heads, p + i * d, q + i * stride, heads, w);
-        });
-      });
-    };
     if (b.dtype() == a.dtype()) {
-      run(b.data<T>());
+      dots_with_each<1, T, T>(a, {b.data<T>()}, stride, heads, dots);
     } else {
-      run(b.data<C>());
+      dots_with_each<1, T, C>(a, {b.data<C>()}, stride, heads, dots);
     }
+  });
+  return dots[0];
+}
+
+std::array<Tensor, 2> head_dots_of_two(const Tensor& a, const std::array<const Tensor*, 2>& vectors, Index heads,
+                                       MemoryPool* pool, MemoryPurpose purpose) {
+  const DType dtype = computed(a.dtype());
+  std::array<Tensor, 2> dots = {Tensor(a.rows(), heads, dtype, pool, purpose),
+                                Tensor(a.rows(), heads, dtype, pool, purpose)};
+  dispatch_kept(a.dtype(), [&]<class T>(T) {
+    using C = Computed<T>;
+    dots_with_each<2, T, C>(a, {vectors[0]->data<C>(), vectors[1]->data<C>()}, 0, heads, dots);
   });
   return dots;
 }

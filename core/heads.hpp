@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "laminar/core/tape.hpp"
 
 namespace laminar::core {
@@ -12,5 +14,8 @@ Var mean_heads(Tape& tape, Var x, Index heads);
 /// heads], from `pool`. No operation of a tape.
 Tensor head_dots(const Tensor& a, const Tensor& b, Index heads, MemoryPool* pool,
                  MemoryPurpose purpose = MemoryPurpose::kWorkspace);
+/// The same of each of two vectors [1, heads * w], in one pass over a's rows.
+std::array<Tensor, 2> head_dots_of_two(const Tensor& a, const std::array<const Tensor*, 2>& vectors, Index heads,
+                                       MemoryPool* pool, MemoryPurpose purpose = MemoryPurpose::kActivations);
 
 }  // namespace laminar::core

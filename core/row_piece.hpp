@@ -17,15 +17,6 @@ struct Vectors {
   typedef float Floats __attribute__((vector_size(4 * kCount)));
   typedef std::uint32_t Words __attribute__((vector_size(4 * kCount)));
 };
-
-/// The upper halves of the words are the numbers rounded as Bfloat16's constructor does; the lower ones are arbitrary.
-template <class Words, class Floats>
-LAMINAR_INLINE void round_words(Words& words, const Floats& numbers) {
-  Words wide;
-  std::memcpy(&wide, &numbers, sizeof wide);
-  const Words rounded = wide + (((wide >> 16) & 1U) + 0x7fffU);
-  words = (wide & 0x7fffffffU) > 0x7f800000U ? wide | 0x400000U : rounded;
-}
 }  // namespace detail
 
 /// Adjacent columns of a row of T, as floats in registers of kLanes each: 16, 8 or 4, or 1 for what is left over. A

@@ -20,7 +20,7 @@ using core::RandomKey;
 constexpr std::array<std::string_view, 3> kNames = {"native", "bf16", "int8"};
 
 constexpr int kLanes = core::kPhiloxLanes;
-/// Columns that draw on one group of 8 random blocks of 8 halves each, laid out as in dropout.
+/// Columns that draw on one group of 8 random blocks of 8 halves each: column 8 h + i on half h of block i.
 constexpr Index kGroup = 64;
 constexpr std::int32_t kLargest = 127;
 

@@ -123,7 +123,7 @@ class Executor {
   std::optional<bool>& recomputes(Index layer) {
     return recomputes_[exact_pass_ ? 1 : 0][static_cast<std::size_t>(layer)];
   }
-  void drop(RecordedLayer& recorded, const Slice& slice, Index layer, std::size_t state_bytes);
+  void drop(RecordedLayer& recorded, const Slice& slice, Index layer, const SliceState& state);
   void record_again(RecordedLayer& recorded, const Slice& slice, Index layer);
   void end_stage(SliceRun& run, const Slice& slice, Cause cause);
   void publish(const SliceState& from, const Slice& slice, Index layer, Recording recording);

@@ -71,9 +71,9 @@ MemoryEstimate estimate_memory(const layers::ModelOptions& model_options, const 
 
   const auto edges = static_cast<double>(schema.num_edges);
   const auto vertices = static_cast<double>(n);
-  // The graph, and one weighted matrix both ways.
+  // The graph, and one weighted matrix both ways, with its entries' places in one another.
   e.graph_bytes = static_cast<std::size_t>(edges * (4 + (schema.weighted ? 8 : 0)) + 8 * vertices +
-                                           edges * (2 * 4 + 8 + 2 * width) + 16 * vertices);
+                                           edges * (2 * 4 + 2 * 8 + 2 * width) + 16 * vertices);
   const Index degree = std::clamp<Index>(std::lround(edges / vertices), 0, kSampleVertices - 1);
   ExecutorSetup setup;
   setup.model = &model;

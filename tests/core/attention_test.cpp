@@ -232,6 +232,53 @@ TEST_CASE("gradients of scores that rise again below zero") {
   }
 }
 
+TEST_CASE("gradients of a score with one vector for both ends") {
+  const Block block = Block::whole(test_graphs()[1].graph);
+  ParameterList p = vectors(6);
+  p.pop_back();
+  const Tensor z = random_tensor(block.num_rows(), 6, kDouble, 1);
+  check_gradients(
+      "attention with one vector",
+      [&](Tape& t, const std::vector<Var>& in) {
+        const Sources x = block.sources(t, in[0]);
+        return softmax_sum(t, block, leaky_relu(dot(src(x), *p[0]) + dot(dst(x), *p[0])), src(x), {.heads = 3});
+      },
+      {z}, p);
+}
+
+TEST_CASE("scores of the same rows are those of rows that only look the same") {
+  const Block block = Block::whole(test_graphs()[1].graph);
+  for (const Index heads : {1, 3, 8}) {
+    const Index d = heads * 16;
+    const Tensor z = random_tensor(block.num_rows(), d, DType::kFloat32, 1);
+    const Tensor dy = random_tensor(block.num_rows(), d, DType::kFloat32, 2);
+    const auto run = [&](bool together) {
+      const ParameterList p = vectors(d, DType::kFloat32);
+      Tape tape(context(DType::kFloat32));
+      const Var in = tape.input(z, true);
+      const Var of_targets = together ? in : tape.input(z, true);
+      const Sources x = {block.sources(tape, in).rows, of_targets};
+      const Sources own = {x.rows, together ? x.rows : of_targets};
+      const Var y =
+          softmax_sum(tape, block, leaky_relu(dot(src(own), *p[0]) + dot(dst(own), *p[1])), src(own), {.heads = heads});
+      tape.add_gradient(y, dy);
+      const Tensor value = tape.value(y).clone();
+      tape.backward();
+      Tensor dz = tape.take_gradient(in);
+      std::vector<Tensor> gradients = {p[0]->gradient.clone(), p[1]->gradient.clone()};
+      if (!together) {
+        const Tensor rest = tape.take_gradient(of_targets);
+        for (Index i = 0; i < dz.size(); ++i) dz.data<float>()[i] += rest.data<float>()[i];
+      }
+      return std::pair(std::vector<Tensor>{value, gradients[0], gradients[1]}, dz);
+    };
+    const auto [one, dz_one] = run(true);
+    const auto [two, dz_two] = run(false);
+    for (std::size_t i = 0; i < one.size(); ++i) CHECK(same_bits(one[i], two[i]));
+    CHECK(relative_difference(dz_one, dz_two) < 1e-6);
+  }
+}
+
 TEST_CASE("constant rows are attended to as well") {
   const Block block = Block::whole(test_graphs()[1].graph);
   const ParameterList p = vectors(6);

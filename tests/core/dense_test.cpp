@@ -268,22 +268,28 @@ TEST_CASE("rows gathered together are those gathered one by one") {
   const std::vector<std::int32_t> indices = {1, 0, 5, 2, 3, 4, 1, 0, 2};
   const auto check_as = [&]<class T>(T) {
     using C = Computed<T>;
-    for (const Index d : {7, 58, 128, 150}) {
+    for (const Index d : {0, 1, 2, 3, 7, 16, 20, 31, 32, 58, 128, 150}) {
       const Tensor x = random_tensor(6, d, DType::kFloat32, 1).to(DTypeOf<T>::value);
       const Tensor w = random_tensor(9, 1, DTypeOf<C>::value, 3);
       const Tensor y0 = random_tensor(4, d, DType::kFloat32, 2).to(DTypeOf<T>::value);
       for (const bool weighted : {false, true}) {
         for (const bool accumulate : {false, true}) {
-          Tensor y = y0.clone();
-          Tensor expected = y0.clone();
           const C* const weights = weighted ? w.data<C>() : nullptr;
-          gather_rows(GatheredRows<T>{y.data<T>(), x.data<T>(), d, offsets, indices, weights, accumulate}, 1, 4);
+          Tensor expected = y0.clone();
           for (Index r = 1; r < 4; ++r) {
             const Index first = offsets[static_cast<std::size_t>(r)];
             gather_row(expected.data<T>() + r * d, x.data<T>(), d, d, row_indices(offsets, indices, r),
                        weighted ? weights + first : nullptr, accumulate);
           }
-          CHECK(same_bits(y, expected));
+          for (const bool wide : {true, false}) {
+            allow_wide_registers(wide);
+            Tensor y = y0.clone();
+            gather_rows(GatheredRows<T>{y.data<T>(), x.data<T>(), d, offsets, indices, weights, accumulate}, 1, 4);
+            CAPTURE(d);
+            CAPTURE(wide);
+            CHECK(same_bits(y, expected));
+          }
+          allow_wide_registers(true);
         }
       }
     }

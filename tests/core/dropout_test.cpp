@@ -1,6 +1,7 @@
 #include "laminar/core/dropout.hpp"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -77,42 +78,60 @@ TEST_CASE("a mask depends on the row's id, the column and the stream, on nothing
   CHECK(changed([](TapeContext& o) { ++o.layer; }));
 }
 
-TEST_CASE("rows are masked as their bits say, with any registers, at every width") {
+TEST_CASE("rows are masked as their bits say, with any registers, at every width and rate, in place too") {
   const std::vector<VertexId> ids = {3, 70000, 9};
   const RandomKey key = random_key(5, 0, 1, 2, 3);
-  const DropoutRate rate(0.3);
-  const auto check_as = [&]<class T>(T) {
-    const DType dtype = DTypeOf<T>::value;
-    for (const Index d : {1, 8, 15, 16, 17, 58, 64, 70, 128, 200}) {
-      Tensor x = random_tensor(3, d, DType::kFloat32, 1).to(dtype);
-      const Tensor y0 = random_tensor(3, d, DType::kFloat32, 2).to(dtype);
-      for (const bool accumulate : {false, true}) {
-        Tensor expected = y0.clone();
+  // Thresholds with and without lower bytes, and with none of the upper ones.
+  for (const double p : {0.3, 0.5, 0.002, 0.99999}) {
+    const DropoutRate rate(p);
+    CAPTURE(p);
+    const auto check_as = [&]<class T>(T) {
+      using C = Computed<T>;
+      for (const Index d : {1, 8, 15, 16, 17, 58, 64, 70, 128, 200}) {
+        Tensor x = random_tensor(3, d, DType::kFloat32, 1).to(DTypeOf<T>::value);
+        for (Index i = 0; i < x.size(); i += 5) x.data<T>()[i] = T(-0.0F);
+        const Tensor y0 = random_tensor(3, d, DType::kFloat32, 2).to(DTypeOf<T>::value);
+        // What is dropped is 0, whatever it was.
         for (Index r = 0; r < 3; ++r) {
           for (Index c = 0; c < d; ++c) {
-            const bool kept = mask_keeps(key, ids[static_cast<std::size_t>(r)], c, rate.threshold);
-            const auto scaled = static_cast<Computed<T>>(rate.scale) * static_cast<Computed<T>>(x.data<T>()[r * d + c]);
-            const auto before = static_cast<Computed<T>>(accumulate ? y0.at(r, c) : 0);
-            expected.data<T>()[r * d + c] = static_cast<T>(before + (kept ? scaled : 0));
+            if (mask_keeps(key, ids[static_cast<std::size_t>(r)], c, rate.threshold)) continue;
+            x.data<T>()[r * d + c] = T(c % 2 == 0 ? std::numeric_limits<float>::infinity() : std::nanf(""));
           }
         }
-        for (const bool wide : {true, false}) {
-          allow_wide_registers(wide);
-          Tensor y = y0.clone();
-          mask_rows(MaskedRows<T>{x.data<T>(), y.data<T>(), d, ids, key, rate.threshold,
-                                  static_cast<Computed<T>>(rate.scale), accumulate},
-                    0, 3);
-          CAPTURE(d);
-          CAPTURE(wide);
-          CHECK(same_bits(y, expected));
+        for (const bool accumulate : {false, true}) {
+          Tensor expected = y0.clone();
+          for (Index r = 0; r < 3; ++r) {
+            for (Index c = 0; c < d; ++c) {
+              const bool kept = mask_keeps(key, ids[static_cast<std::size_t>(r)], c, rate.threshold);
+              const C v = kept ? static_cast<C>(rate.scale) * static_cast<C>(x.data<T>()[r * d + c]) : C(0);
+              T& out = expected.data<T>()[r * d + c];
+              out = static_cast<T>(accumulate ? static_cast<C>(out) + v : v);
+            }
+          }
+          for (const bool wide : {true, false}) {
+            allow_wide_registers(wide);
+            CAPTURE(d);
+            CAPTURE(wide);
+            MaskedRows<T> rows{x.data<T>(), nullptr, d, ids, key, rate.threshold, static_cast<C>(rate.scale),
+                               accumulate};
+            Tensor y = y0.clone();
+            rows.y = y.data<T>();
+            mask_rows(rows, 0, 3);
+            CHECK(same_bits(y, expected));
+            if (accumulate) continue;
+            Tensor in_place = x.clone();
+            rows.x = rows.y = in_place.data<T>();
+            mask_rows(rows, 0, 3);
+            CHECK(same_bits(in_place, expected));
+          }
+          allow_wide_registers(true);
         }
-        allow_wide_registers(true);
       }
-    }
-  };
-  check_as(float());
-  check_as(double());
-  check_as(Bfloat16());
+    };
+    check_as(float());
+    check_as(double());
+    check_as(Bfloat16());
+  }
 }
 
 TEST_CASE("operations of a tape draw from streams of their own") {

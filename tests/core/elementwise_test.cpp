@@ -201,6 +201,49 @@ TEST_CASE("the sides that activations keep, at the edges of numbers, at every si
   }
 }
 
+TEST_CASE("gradients of several activations of one value add up") {
+  for (const DType dtype : {DType::kFloat32, DType::kBfloat16}) {
+    const Tensor x = random_tensor(3, 37, DType::kFloat32, 1).to(dtype);
+    for (const Activation f : {Activation::kRelu, Activation::kLeakyRelu}) {
+      TapeContext c = context(DType::kFloat32);
+      c.bfloat16 = dtype == DType::kBfloat16;
+      Tape tape(c);
+      const Var in = tape.input(x, true);
+      const Var first = activate(tape, in, f);
+      const Var second = activate(tape, in, f);
+      Tensor ones(3, 37, dtype);
+      ones.fill(1);
+      tape.add_gradient(first, ones.clone());
+      tape.add_gradient(second, ones.clone());
+      tape.backward();
+      const Tensor dx = tape.take_gradient(in);
+      const double slope = f == Activation::kRelu ? 0 : .01;
+      double largest = 0;
+      for (Index i = 0; i < x.size(); ++i) {
+        const double expected = 2 * (x.at(i / 37, i % 37) > 0 ? 1 : slope);
+        largest = std::max(largest, std::abs(dx.at(i / 37, i % 37) - expected));
+      }
+      CHECK(largest < 2e-4);
+    }
+  }
+}
+
+TEST_CASE("a relu that passes nothing gives 0, whatever comes back") {
+  for (const DType dtype : {DType::kFloat32, DType::kBfloat16}) {
+    TapeContext c = context(DType::kFloat32);
+    c.bfloat16 = dtype == DType::kBfloat16;
+    Tape tape(c);
+    Tensor x(1, 70, dtype);
+    x.fill(-1);
+    Tensor dy(1, 70, dtype);
+    dy.fill(std::numeric_limits<double>::infinity());
+    const Var in = tape.input(x, true);
+    tape.add_gradient(activate(tape, in, Activation::kRelu), dy);
+    tape.backward();
+    for (const double v : values_of(tape.take_gradient(in))) CHECK(v == 0);
+  }
+}
+
 TEST_CASE("gradients of linear combinations") {
   const Tensor x = random_tensor(4, 3, DType::kFloat64, 1);
   const Tensor z = random_tensor(4, 3, DType::kFloat64, 2);

@@ -76,6 +76,10 @@ TEST_CASE("the memory estimate is close to what a training takes") {
     };
     CHECK(static_cast<double>(e.activations_bytes) ==
           doctest::Approx(peak(core::MemoryPurpose::kActivations)).epsilon(.1));
+    if (model.layer == "gat") {
+      const double estimated = static_cast<double>(e.activations_bytes + e.gradients_bytes);
+      CHECK(estimated > 0.9 * (peak(core::MemoryPurpose::kActivations) + peak(core::MemoryPurpose::kGradients)));
+    }
     CHECK(static_cast<double>(e.gradients_bytes) ==
           doctest::Approx(peak(core::MemoryPurpose::kGradients)).epsilon(.15));
     CHECK(static_cast<double>(e.features_bytes) == doctest::Approx(peak(core::MemoryPurpose::kFeatures)).epsilon(.02));

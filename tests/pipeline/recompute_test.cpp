@@ -239,6 +239,14 @@ TEST_CASE("each further layer costs its input and no more") {
       CHECK(rows_of_a_layer(layer, training_on({}, 2), recompute) == kVertices + kVertices / 32);
     }
   }
+  // What a layer hands on besides its state, here what all layers' states come to, is none of what it keeps.
+  for (const layers::Jumping jumping : {layers::Jumping::kSum, layers::Jumping::kCat}) {
+    const auto activations = [&](Recompute recompute) {
+      const layers::ModelOptions net{.layer = "gcn", .layers = 12, .hidden = kHidden, .jumping = jumping};
+      return peak(trained(net, *data, training_on({}, 2), recompute).result, MemoryPurpose::kActivations);
+    };
+    CHECK(activations(Recompute::kAlways) <= activations(Recompute::kNever));
+  }
   // Sums that are linear keep as little as the halo's rows are.
   for (const char* layer : {"gat", "sage", "pna"}) {
     CAPTURE(std::string(layer));
