@@ -169,11 +169,11 @@ class AttentionNode final : public AggregationNode {
     Var target_scores;
   };
 
-  AttentionNode(Tape& tape, const Block& block, Inputs in, std::shared_ptr<const Adjacency> a, double slope,
+  AttentionNode(Tape& tape, Block block, Inputs in, std::shared_ptr<const Adjacency> a, double slope,
                 const AttentionOptions& options, RandomKey key)
       : in_(in),
         a_(std::move(a)),
-        block_(block),
+        block_(std::move(block)),
         pool_(tape.context().pool),
         heads_(options.heads),
         slope_(slope),

@@ -100,7 +100,7 @@ void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
           std::memcpy(&words[2], lower[w].data(), sizeof words[2]);
           std::memcpy(&words[3], lower[w + 1].data(), sizeof words[3]);
           const auto mask_block = [&]<int kBlock>() LAMINAR_INLINE_LAMBDA {
-            const Index c = first + 8 * kBlock;
+            const Index c = first + Index{8} * kBlock;
             const Index count = std::min<Index>(8, own.d - c);
             if (count <= 0) return;
             EightWords bits;

@@ -15,6 +15,11 @@ template <class T>
 struct EightNumbers {
   typedef T Type __attribute__((vector_size(8 * sizeof(T))));
 };
+/// None: so that load_eight() of floats is not asked whether it is for these.
+template <>
+struct EightNumbers<Bfloat16> {
+  struct Type {};
+};
 template <class T>
 using EightOf = typename EightNumbers<T>::Type;
 

@@ -101,7 +101,7 @@ template <bool kWide, class T>
 LAMINAR_INLINE void gather_rows_any(const GatheredRows<T>& what, Index begin, Index end) {
   const EdgeId* const offsets = what.offsets.data();
   const std::int32_t* const indices = what.indices.data();
-  const Index entries = static_cast<Index>(what.indices.size());
+  const auto entries = static_cast<Index>(what.indices.size());
   with_tiles<T, kWide>(what.d, [=]<Index kLanes, Index kPieces>(Index c, Index width) LAMINAR_INLINE_LAMBDA {
     const GatheredRows<T> own = what;
     for (Index r = begin; r < end; ++r) {
