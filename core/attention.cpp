@@ -328,7 +328,9 @@ class AttentionNode final : public AggregationNode {
       };
       parallel_for_rows(a_->offsets, 0, a_->num_rows, [=](Index from, Index to) {
         const auto body = [=](Index begin, Index end) LAMINAR_INLINE_LAMBDA {
-          heads % 8 == 0 ? rows.template operator()<8>(begin, end) : rows.template operator()<1>(begin, end);
+          if (heads % 8 == 0) return rows.template operator()<8>(begin, end);
+          if (heads % 4 == 0) return rows.template operator()<4>(begin, end);
+          rows.template operator()<1>(begin, end);
         };
         run_vectorised(body, from, to);
       });

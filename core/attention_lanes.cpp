@@ -56,56 +56,26 @@ LAMINAR_INLINE void backward_any(const AttentionBackward<T>& what, Index begin, 
   }
 }
 
-LAMINAR_NARROW_VERSIONS
-void run(const AttentionForward<float>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
-LAMINAR_NARROW_VERSIONS
-void run(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any<false>(what, begin, end); }
-LAMINAR_NARROW_VERSIONS
-void run(const AttentionBackward<float>& what, Index begin, Index end) { backward_any<false>(what, begin, end); }
-LAMINAR_NARROW_VERSIONS
-void run(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any<false>(what, begin, end); }
-
-#ifdef LAMINAR_WIDE_VERSION
-LAMINAR_WIDE_VERSION
-void run_wide(const AttentionForward<float>& what, Index begin, Index end) { forward_any<true>(what, begin, end); }
-LAMINAR_WIDE_VERSION
-void run_wide(const AttentionForward<Bfloat16>& what, Index begin, Index end) { forward_any<true>(what, begin, end); }
-LAMINAR_WIDE_VERSION
-void run_wide(const AttentionBackward<float>& what, Index begin, Index end) { backward_any<true>(what, begin, end); }
-LAMINAR_WIDE_VERSION
-void run_wide(const AttentionBackward<Bfloat16>& what, Index begin, Index end) { backward_any<true>(what, begin, end); }
-#endif
-
 /// A falling leaky ReLU has no largest score where the largest source is.
 template <class T>
 bool fits(const AttentionEdges<T>& edges) {
   return edges.slope >= 0 && (has_eights(edges.heads, edges.width) || is_one(edges.heads, edges.width));
 }
 
-/// Forward or backward.
-template <class What>
-bool run_if_fits(const What& what, Index begin, Index end) {
-  if (!fits(what.edges)) return false;
-#ifdef LAMINAR_WIDE_VERSION
-  if (has_wide_registers()) {
-    run_wide(what, begin, end);
-    return true;
-  }
-#endif
-  run(what, begin, end);
-  return true;
-}
-
 }  // namespace
 
 template <class T>
 bool attention_forward_lanes(const AttentionForward<T>& what, Index begin, Index end) {
-  return run_if_fits(what, begin, end);
+  if (!fits(what.edges)) return false;
+  run_by_registers([&what, begin, end]<bool kWide>() LAMINAR_INLINE_LAMBDA { forward_any<kWide>(what, begin, end); });
+  return true;
 }
 
 template <class T>
 bool attention_backward_lanes(const AttentionBackward<T>& what, Index begin, Index end) {
-  return run_if_fits(what, begin, end);
+  if (!fits(what.edges)) return false;
+  run_by_registers([&what, begin, end]<bool kWide>() LAMINAR_INLINE_LAMBDA { backward_any<kWide>(what, begin, end); });
+  return true;
 }
 
 template bool attention_forward_lanes(const AttentionForward<float>&, Index, Index);

@@ -14,18 +14,10 @@
 
 #include "laminar/core/eight.hpp"
 #include "laminar/core/philox_lanes.hpp"
+#include "laminar/core/philox_rounds.hpp"
 #include "laminar/core/row_piece.hpp"
 #include "laminar/core/vectorised.hpp"
 #include "laminar/core/wide_registers.hpp"
-
-#ifdef LAMINAR_WIDE_VERSION
-// The header's own "undefined" registers are no mistake; later compilers know.
-#if !defined(__clang__) && __GNUC__ < 13
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#endif
 
 namespace laminar::core {
 namespace {
@@ -129,47 +121,18 @@ void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
 }
 
 #ifdef LAMINAR_WIDE_VERSION
-/// The keys of the generator's rounds, which are the same for all rows.
-struct RoundKeys {
-  explicit RoundKeys(RandomKey key) {
-    for (std::size_t round = 0; round < kPhiloxRounds; ++round) {
-      k0[round] = key.k0;
-      k1[round] = key.k1;
-      key = {key.k0 + kPhiloxWeyl0, key.k1 + kPhiloxWeyl1};
-    }
-  }
-  std::array<std::uint32_t, kPhiloxRounds> k0{};
-  std::array<std::uint32_t, kPhiloxRounds> k1{};
-};
-
 /// A byte each of a group's 128 columns.
-LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const RoundKeys& keys, std::uint32_t id, std::uint32_t block,
+LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const PhiloxKeys& keys, std::uint32_t id, std::uint32_t block,
                                               std::uint32_t part, __m512i (&bytes)[2]) {
-  const __m512i m0 = _mm512_set1_epi64(kPhiloxMultiplier0);
-  const __m512i m1 = _mm512_set1_epi64(kPhiloxMultiplier1);
-  __m512i c0 = _mm512_set1_epi64(id);
-  __m512i c1 = _mm512_add_epi64(_mm512_set1_epi64(block), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
-  __m512i c2 = _mm512_set1_epi64(part);
-  __m512i c3 = _mm512_setzero_si512();
-#pragma GCC unroll 10
-  for (std::size_t round = 0; round < kPhiloxRounds; ++round) {
-    const __m512i p0 = _mm512_mul_epu32(m0, c0);
-    const __m512i p1 = _mm512_mul_epu32(m1, c2);
-    // Keys are repeated in both halves of a lane, of which the upper counts nothing.
-    const __m512i k0 = _mm512_set1_epi32(static_cast<int>(keys.k0[round]));
-    const __m512i k1 = _mm512_set1_epi32(static_cast<int>(keys.k1[round]));
-    c0 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), c1, k0, 0x96);
-    c2 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), c3, k1, 0x96);
-    c1 = p1;
-    c3 = p0;
-  }
+  __m512i words[4];
+  philox_rounds(keys, id, block, part, words);
   constexpr __mmask16 kOdd = 0xaaaa;
-  bytes[0] = _mm512_mask_mov_epi32(c0, kOdd, _mm512_slli_epi64(c1, 32));
-  bytes[1] = _mm512_mask_mov_epi32(c2, kOdd, _mm512_slli_epi64(c3, 32));
+  bytes[0] = _mm512_mask_mov_epi32(words[0], kOdd, _mm512_slli_epi64(words[1], 32));
+  bytes[1] = _mm512_mask_mov_epi32(words[2], kOdd, _mm512_slli_epi64(words[3], 32));
 }
 
 /// Which of a group's 128 columns are kept, a bit each.
-LAMINAR_WIDE_VERSION LAMINAR_INLINE void choose(const RoundKeys& keys, std::uint32_t id, std::uint32_t block,
+LAMINAR_WIDE_VERSION LAMINAR_INLINE void choose(const PhiloxKeys& keys, std::uint32_t id, std::uint32_t block,
                                                 std::uint32_t threshold, std::uint64_t (&kept)[2]) {
   __m512i upper[2];
   draw(keys, id, block, kUpper, upper);
@@ -222,7 +185,7 @@ LAMINAR_WIDE_VERSION LAMINAR_INLINE void mask_columns(__mmask32 kept, float fact
 
 template <class T>
 LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Index end) {
-  const RoundKeys keys(what.key);
+  const PhiloxKeys keys(what.key);
   const float factor = what.factor;
   const Index d = what.d;
   const bool accumulate = what.accumulate;

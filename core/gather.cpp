@@ -130,28 +130,6 @@ LAMINAR_INLINE void gather_doubles(double* y, const double* x, Index d, Index st
 }
 
 template <class T>
-LAMINAR_NARROW_VERSIONS void row_narrow(T* y, const T* x, Index d, Index stride, RowIndices indices,
-                                        const float* weights, bool accumulate) {
-  gather_row_any<false>(y, x, d, stride, indices, weights, accumulate);
-}
-template <class T>
-LAMINAR_NARROW_VERSIONS void rows_narrow(const GatheredRows<T>& what, Index begin, Index end) {
-  gather_rows_any<false>(what, begin, end);
-}
-
-#ifdef LAMINAR_WIDE_VERSION
-template <class T>
-LAMINAR_WIDE_VERSION void row_wide(T* y, const T* x, Index d, Index stride, RowIndices indices, const float* weights,
-                                   bool accumulate) {
-  gather_row_any<true>(y, x, d, stride, indices, weights, accumulate);
-}
-template <class T>
-LAMINAR_WIDE_VERSION void rows_wide(const GatheredRows<T>& what, Index begin, Index end) {
-  gather_rows_any<true>(what, begin, end);
-}
-#endif
-
-template <class T>
 LAMINAR_INLINE void gather_dots_any(T* out, const T* y, const T* x, Index d, Index stride, const RowIndices& indices) {
   for (Index e = 0; e < indices.count; ++e) {
     fetch_ahead(x, d, stride, indices, e);
@@ -167,10 +145,11 @@ void gather_row(T* y, const T* x, Index d, Index stride, const RowIndices& indic
   if constexpr (std::is_same_v<T, double>) {
     run_vectorised([=]() LAMINAR_INLINE_LAMBDA { gather_doubles(y, x, d, stride, indices, weights, accumulate); });
   } else {
-#ifdef LAMINAR_WIDE_VERSION
-    if (has_wide_registers()) return row_wide(y, x, d, stride, indices, weights, accumulate);
-#endif
-    row_narrow(y, x, d, stride, indices, weights, accumulate);
+    // Not captured, as numbers read back from where they were just written would stall each call.
+    run_by_registers([]<bool kWide>(T* to, const T* from, Index columns, Index apart, RowIndices row,
+                                    const float* factors, bool adds)
+                         LAMINAR_INLINE_LAMBDA { gather_row_any<kWide>(to, from, columns, apart, row, factors, adds); },
+                     y, x, d, stride, indices, weights, accumulate);
   }
 }
 
@@ -203,10 +182,8 @@ void gather_rows(const GatheredRows<T>& what, Index begin, Index end) {
                  what.accumulate);
     }
   } else {
-#ifdef LAMINAR_WIDE_VERSION
-    if (has_wide_registers()) return rows_wide(what, begin, end);
-#endif
-    rows_narrow(what, begin, end);
+    run_by_registers([&what, begin, end]<bool kWide>()
+                         LAMINAR_INLINE_LAMBDA { gather_rows_any<kWide>(what, begin, end); });
   }
 }
 

@@ -4,15 +4,7 @@
 /// has against random_block().
 #include "laminar/core/philox_lanes.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-// The header's own "undefined" registers are no mistake; later compilers know.
-#if !defined(__clang__) && __GNUC__ < 13
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#define LAMINAR_X86
-#endif
+#include "laminar/core/philox_rounds.hpp"
 
 namespace laminar::core {
 namespace {
@@ -24,26 +16,11 @@ void portable(RandomKey key, std::uint32_t a, std::uint32_t b, std::uint32_t c, 
   }
 }
 
-#ifdef LAMINAR_X86
+#ifdef LAMINAR_PHILOX_ROUNDS
 [[gnu::target("avx512f")]] void avx512(RandomKey key, std::uint32_t a, std::uint32_t b, std::uint32_t c,
                                        PhiloxWords& words) {
-  const __m512i m0 = _mm512_set1_epi64(kPhiloxMultiplier0);
-  const __m512i m1 = _mm512_set1_epi64(kPhiloxMultiplier1);
-  __m512i c0 = _mm512_set1_epi64(a);
-  __m512i c1 = _mm512_add_epi64(_mm512_set1_epi64(b), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
-  __m512i c2 = _mm512_set1_epi64(c);
-  __m512i c3 = _mm512_setzero_si512();
-#pragma GCC unroll 10
-  for (int round = 0; round < kPhiloxRounds; ++round) {
-    const __m512i p0 = _mm512_mul_epu32(m0, c0);
-    const __m512i p1 = _mm512_mul_epu32(m1, c2);
-    c0 = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(p1, 32), c1), _mm512_set1_epi64(key.k0));
-    c2 = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(p0, 32), c3), _mm512_set1_epi64(key.k1));
-    c1 = p1;
-    c3 = p0;
-    key = {key.k0 + kPhiloxWeyl0, key.k1 + kPhiloxWeyl1};
-  }
-  const __m512i block[] = {c0, c1, c2, c3};
+  __m512i block[4];
+  philox_rounds(PhiloxKeys(key), a, b, c, block);
   for (std::size_t w = 0; w < 4; ++w) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(words[w].data()), _mm512_cvtepi64_epi32(block[w]));
   }
@@ -88,7 +65,7 @@ void portable(RandomKey key, std::uint32_t a, std::uint32_t b, std::uint32_t c, 
 
 std::vector<PhiloxVersion> philox_versions() {
   std::vector<PhiloxVersion> versions;
-#ifdef LAMINAR_X86
+#ifdef LAMINAR_PHILOX_ROUNDS
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) versions.push_back(avx512);
   if (__builtin_cpu_supports("avx2")) versions.push_back(avx2);

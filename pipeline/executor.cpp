@@ -20,32 +20,6 @@ namespace {
 
 bool begins_backward(Step::Kind kind) { return kind == Step::Kind::kBackward || kind == Step::Kind::kBackwardSources; }
 
-std::vector<Tensor> tensors_of(const SliceState& state) {
-  std::vector<Tensor> all = state.carried;
-  all.push_back(state.x);
-  return all;
-}
-
-/// Bytes of what `state` holds, once each, but for what `other` holds too.
-std::size_t bytes_beside(const SliceState& state, const SliceState& other) {
-  std::vector<Tensor> seen = tensors_of(other);
-  std::size_t bytes = 0;
-  for (const Tensor& t : tensors_of(state)) {
-    const auto is_same = [&t](const Tensor& s) { return s && s.raw() == t.raw(); };
-    if (!t || std::any_of(seen.begin(), seen.end(), is_same)) continue;
-    bytes += t.bytes();
-    seen.push_back(t);
-  }
-  return bytes;
-}
-
-/// Bytes of what nobody but `state` holds.
-std::size_t bytes_held_alone(const SliceState& state) {
-  std::size_t bytes = state.x && state.x.is_unique() ? state.x.bytes() : 0;
-  for (const Tensor& t : state.carried) bytes += t && t.is_unique() ? t.bytes() : 0;
-  return bytes;
-}
-
 }  // namespace
 
 Executor::Executor(ExecutorSetup setup)
@@ -381,15 +355,11 @@ void Executor::record(RecordedLayer& recorded, const Slice& slice, Index layer, 
 }
 
 /// Drops a tape that will be recorded again, if the layer's are to be: decided by the first slice with rows, for good.
-/// What it gave, `state`, lives on in any case. Recording again takes what the layer starts from, which lives on for
-/// that unless somebody else holds it, and what came from elsewhere; to be worth the time it must free clearly more.
+/// `state`: what it gave, which lives on.
 void Executor::drop(RecordedLayer& recorded, const Slice& slice, Index layer, const SliceState& state) {
   std::optional<bool>& recomputes = this->recomputes(layer);
   if (!recomputes && slice.rows.size() > 0) {
-    const std::size_t saved = recorded.tape->saved_bytes();
-    const std::size_t freed = saved - std::min(saved, bytes_beside(state, recorded.from));
-    const std::size_t needed = bytes_held_alone(recorded.from) + exchange_->kept_bytes();
-    recomputes = freed > needed + needed / 8;
+    recomputes = is_worth_recording_again(recorded, state, exchange_->kept_bytes());
     if (!*recomputes && history_[layer] != nullptr) history_[layer]->forget();
     if (!*recomputes) exact_[layer]->forget();
   }

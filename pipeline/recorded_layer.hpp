@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,11 @@ struct RecordedLayer {
   SliceState from;
   std::vector<core::Tensor> sums;
 };
+
+/// Whether dropping the tape, to record the layer again before its backward, frees clearly more than that takes. It
+/// frees what the tape saved but for `state`, which the layer gave and which lives on; it takes what the layer starts
+/// from, unless somebody else holds that too, and `kept_bytes` of what came from elsewhere.
+bool is_worth_recording_again(const RecordedLayer& recorded, const SliceState& state, std::size_t kept_bytes);
 
 /// Where a slice stands within an epoch.
 struct SliceRun {

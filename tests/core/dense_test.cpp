@@ -14,7 +14,7 @@
 #include "laminar/core/parallel.hpp"
 #include "laminar/core/random.hpp"
 #include "laminar/core/sparse_product.hpp"
-#include "laminar/core/wide_registers.hpp"
+#include "laminar/tests/support/kernels.hpp"
 #include "laminar/tests/support/tensors.hpp"
 
 using namespace laminar;
@@ -222,7 +222,7 @@ TEST_CASE("gathers agree with plain loops at every width, with any registers") {
   const Index stride = 300;
   std::vector<std::int32_t> indices;
   for (int i = 0; i < 30; ++i) indices.push_back(i * 7 % 30);
-  const auto check_as = [&]<class T>(T) {
+  with_any_type([&]<class T>(T) {
     using C = Computed<T>;
     const DType dtype = DTypeOf<T>::value;
     const Tensor x = random_tensor(30, stride, DType::kFloat32, 1).to(dtype);
@@ -244,29 +244,23 @@ TEST_CASE("gathers agree with plain loops at every width, with any registers") {
               }
               expected.data<T>()[c] = static_cast<T>(sum);
             }
-            for (const bool wide : {true, false}) {
-              allow_wide_registers(wide);
+            with_any_registers([&] {
               Tensor y = y0.clone();
               gather_row(y.data<T>(), rows, d, stride, row, weighted ? weights : nullptr, accumulate);
               CAPTURE(d);
-              CAPTURE(wide);
               CHECK(same_bits(y, expected));
-            }
-            allow_wide_registers(true);
+            });
           }
         }
       }
     }
-  };
-  check_as(float());
-  check_as(double());
-  check_as(Bfloat16());
+  });
 }
 
 TEST_CASE("rows gathered together are those gathered one by one") {
   const std::vector<EdgeId> offsets = {0, 3, 3, 4, 9};
   const std::vector<std::int32_t> indices = {1, 0, 5, 2, 3, 4, 1, 0, 2};
-  const auto check_as = [&]<class T>(T) {
+  with_any_type([&]<class T>(T) {
     using C = Computed<T>;
     for (const Index d : {0, 1, 2, 3, 7, 16, 20, 31, 32, 58, 128, 150}) {
       const Tensor x = random_tensor(6, d, DType::kFloat32, 1).to(DTypeOf<T>::value);
@@ -281,22 +275,16 @@ TEST_CASE("rows gathered together are those gathered one by one") {
             gather_row(expected.data<T>() + r * d, x.data<T>(), d, d, row_indices(offsets, indices, r),
                        weighted ? weights + first : nullptr, accumulate);
           }
-          for (const bool wide : {true, false}) {
-            allow_wide_registers(wide);
+          with_any_registers([&] {
             Tensor y = y0.clone();
             gather_rows(GatheredRows<T>{y.data<T>(), x.data<T>(), d, offsets, indices, weights, accumulate}, 1, 4);
             CAPTURE(d);
-            CAPTURE(wide);
             CHECK(same_bits(y, expected));
-          }
-          allow_wide_registers(true);
+          });
         }
       }
     }
-  };
-  check_as(float());
-  check_as(double());
-  check_as(Bfloat16());
+  });
 }
 
 TEST_CASE("dot products with gathered rows") {

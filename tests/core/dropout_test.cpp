@@ -9,8 +9,8 @@
 #include "laminar/core/dropout_rows.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/core/rows.hpp"
-#include "laminar/core/wide_registers.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
+#include "laminar/tests/support/kernels.hpp"
 #include "laminar/tests/support/tensors.hpp"
 
 using namespace laminar;
@@ -85,7 +85,7 @@ TEST_CASE("rows are masked as their bits say, with any registers, at every width
   for (const double p : {0.3, 0.5, 0.002, 0.99999}) {
     const DropoutRate rate(p);
     CAPTURE(p);
-    const auto check_as = [&]<class T>(T) {
+    with_any_type([&]<class T>(T) {
       using C = Computed<T>;
       for (const Index d : {1, 8, 15, 16, 17, 58, 64, 70, 128, 200}) {
         Tensor x = random_tensor(3, d, DType::kFloat32, 1).to(DTypeOf<T>::value);
@@ -108,29 +108,23 @@ TEST_CASE("rows are masked as their bits say, with any registers, at every width
               out = static_cast<T>(accumulate ? static_cast<C>(out) + v : v);
             }
           }
-          for (const bool wide : {true, false}) {
-            allow_wide_registers(wide);
+          with_any_registers([&] {
             CAPTURE(d);
-            CAPTURE(wide);
             MaskedRows<T> rows{x.data<T>(), nullptr, d, ids, key, rate.threshold, static_cast<C>(rate.scale),
                                accumulate};
             Tensor y = y0.clone();
             rows.y = y.data<T>();
             mask_rows(rows, 0, 3);
             CHECK(same_bits(y, expected));
-            if (accumulate) continue;
+            if (accumulate) return;
             Tensor in_place = x.clone();
             rows.x = rows.y = in_place.data<T>();
             mask_rows(rows, 0, 3);
             CHECK(same_bits(in_place, expected));
-          }
-          allow_wide_registers(true);
+          });
         }
       }
-    };
-    check_as(float());
-    check_as(double());
-    check_as(Bfloat16());
+    });
   }
 }
 
