@@ -7,15 +7,30 @@
 namespace laminar::core {
 
 namespace detail {
-/// lanes[0] = the sum of kCount lanes: the second half onto the first, and so on. By recursion, as compilers leave a
+/// lanes[0] = `join` of kCount lanes: the second half into the first, and so on. By recursion, as compilers leave a
 /// loop over halves in memory.
-template <Index kCount, class T>
-LAMINAR_INLINE void fold_lanes(T* lanes) {
+template <Index kCount, class T, class Join>
+LAMINAR_INLINE void fold_lanes(T* lanes, const Join& join) {
   if constexpr (kCount > 1) {
     constexpr Index kHalf = kCount / 2;
-    for (Index i = 0; i < kHalf; ++i) lanes[i] += lanes[i + kHalf];
-    fold_lanes<kHalf>(lanes);
+    for (Index i = 0; i < kHalf; ++i) join(lanes[i], lanes[i + kHalf]);
+    fold_lanes<kHalf>(lanes, join);
   }
+}
+
+/// The fold of `term(c)` over c of [0, d) onto `start`, by sixteen running ones and then their tree.
+template <class T, class Term, class Join>
+LAMINAR_INLINE T fold_by_lanes(T start, Index d, const Term& term, const Join& join) {
+  constexpr Index kLanes = 16;
+  T lanes[kLanes];
+  for (Index i = 0; i < kLanes; ++i) lanes[i] = start;
+  Index c = 0;
+  for (; c + kLanes <= d; c += kLanes) {
+    for (Index i = 0; i < kLanes; ++i) join(lanes[i], term(c + i));
+  }
+  for (Index i = 0; c + i < d; ++i) join(lanes[i], term(c + i));
+  fold_lanes<kLanes>(lanes, join);
+  return lanes[0];
 }
 }  // namespace detail
 
@@ -23,15 +38,15 @@ LAMINAR_INLINE void fold_lanes(T* lanes) {
 /// to sixteen can follow. `term` is a lambda marked LAMINAR_INLINE_LAMBDA that gives a T.
 template <class T, class Term>
 LAMINAR_INLINE T lane_sum(Index d, const Term& term) {
-  constexpr Index kLanes = 16;
-  T lanes[kLanes] = {};
-  Index c = 0;
-  for (; c + kLanes <= d; c += kLanes) {
-    for (Index i = 0; i < kLanes; ++i) lanes[i] += term(c + i);
-  }
-  for (Index i = 0; c + i < d; ++i) lanes[i] += term(c + i);
-  detail::fold_lanes<kLanes>(lanes);
-  return lanes[0];
+  return detail::fold_by_lanes(T(0), d, term, [](T& sum, T more) LAMINAR_INLINE_LAMBDA { sum += more; });
+}
+
+/// The largest of x[0..d), d at least 1, in the same order; NaN only where x[0] is.
+template <class T>
+LAMINAR_INLINE T lane_max(const T* x, Index d) {
+  return detail::fold_by_lanes(
+      x[0], d, [=](Index c) LAMINAR_INLINE_LAMBDA { return x[c]; },
+      [](T& largest, T other) LAMINAR_INLINE_LAMBDA { largest = other > largest ? other : largest; });
 }
 
 /// <a, b> over d columns, in Computed<A>.

@@ -81,8 +81,7 @@ double cross_entropy_row(const T* x, Index d, Index c, double scale, T* g) {
   T top = x[0];
   double sum = 0;
   run_vectorised([=, out_top = &top, out_sum = &sum]() LAMINAR_INLINE_LAMBDA {
-    T largest = x[0];
-    for (Index j = 1; j < d; ++j) largest = x[j] > largest ? x[j] : largest;
+    const T largest = lane_max(x, d);
     // Tile by tile through an array that nothing else can be, so that compilers take the loops in vectors.
     constexpr Index kTile = 64;
     double total = 0;

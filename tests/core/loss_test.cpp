@@ -185,6 +185,23 @@ TEST_CASE_TEMPLATE("large logits neither overflow nor vanish", T, float, double)
   CHECK(g.at(0, 1) == -0.5);
 }
 
+TEST_CASE_TEMPLATE("the largest logit may stand in any column of rows of any width", T, float, double) {
+  for (const Index d : {1, 2, 15, 16, 17, 33, 58, 70}) {
+    // Row r has its largest in column r: e^300 is more than a float, e^900 more than a double.
+    Tensor x = normal(d, d, DTypeOf<T>::value);
+    for (Index r = 0; r < d; ++r) x.set(r, r, 900 + x.at(r, r));
+    for (Index r = 0; r < d; ++r) {
+      const Index c = (r + 1) % d;
+      const std::vector<VertexId> rows = {static_cast<VertexId>(r)};
+      Tensor g = dirty(x);
+      const double loss = cross_entropy(x, std::vector<std::int32_t>(d, static_cast<std::int32_t>(c)), rows, 1, &g);
+      CHECK(loss == doctest::Approx(x.at(r, r) - x.at(r, c)).epsilon(1e-14));
+      CHECK(g.at(r, c) == (d == 1 ? 0 : -1));
+      CHECK(g.at(r, r) == (d == 1 ? 0 : 1));
+    }
+  }
+}
+
 TEST_CASE("losses of disjoint rows add up") {
   const Tensor x = normal(5, 4);
   const std::vector<std::int32_t> classes = {0, 1, 3, 1, 2};
