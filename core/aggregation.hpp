@@ -68,6 +68,13 @@ inline AdjacencySpec edge_weight() { return {}; }
 /// GCN's normalisation; see Normalization::kSymmetric.
 inline AdjacencySpec symmetric_norm(bool self_loops = true) { return {Normalization::kSymmetric, self_loops, true}; }
 
+/// The message of every in-edge, and beside them the vertex's own row `weight` times: src(x) * A becomes that of
+/// A + weight I, which is one sum where adding the row afterwards would be a pass of its own, forward and backward.
+inline Message plus_own(Message message, double weight = 1) {
+  message.matrix.own += weight;
+  return message;
+}
+
 /// A weighted mean; see Normalization::kRandomWalk.
 inline AdjacencySpec random_walk_norm(bool self_loops = false) {
   return {Normalization::kRandomWalk, self_loops, true};

@@ -56,6 +56,11 @@ bool has_self_loop(const Graph& graph, Index v) {
   return std::binary_search(first, last, static_cast<VertexId>(v));
 }
 
+/// Whether a self-loop of weight 1 is added.
+bool gets_self_loop(const Graph& graph, const AdjacencySpec& spec, Index v) {
+  return spec.self_loops && !has_self_loop(graph, v);
+}
+
 /// Whether in-edge e is one that `spec` asks for.
 bool is_wanted(const Graph& graph, const AdjacencySpec& spec, EdgeId e) {
   const auto marks = graph.in_reversed();
@@ -218,8 +223,8 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
   if (spec.direction == Direction::kReversed && graph.in_reversed().empty() && graph.num_edges() > 0) {
     throw Error("[block] reversed edges are asked for, but the graph has none; a layer declares .reversed_edges");
   }
-  const bool valued =
-      spec.normalization != Normalization::kNone || (spec.weights && graph.weighted()) || spec.factor != 1;
+  const bool valued = spec.normalization != Normalization::kNone || (spec.weights && graph.weighted()) ||
+                      spec.factor != 1 || (spec.own != 0 && spec.own != 1);
   const std::vector<double> scale = scales(graph, spec);
   auto made = std::make_shared<Adjacency>();
   made->num_rows = num_rows();
@@ -227,8 +232,8 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
   made->offsets.assign(static_cast<std::size_t>(num_rows()) + 1, 0);
   for (Index r = 0; r < num_rows(); ++r) {
     const Index v = data_->begin + r;
-    const bool loop = spec.self_loops && !has_self_loop(graph, v);
-    made->offsets[r + 1] = made->offsets[r] + count_entries(graph, spec, v) + (loop ? 1 : 0);
+    const Index added = (gets_self_loop(graph, spec, v) ? 1 : 0) + (spec.own != 0 ? 1 : 0);
+    made->offsets[r + 1] = made->offsets[r] + count_entries(graph, spec, v) + added;
   }
   made->sources.resize(static_cast<std::size_t>(made->offsets.back()));
   if (valued) made->values = Tensor(made->num_entries(), 1, dtype);
@@ -238,19 +243,21 @@ std::shared_ptr<const Adjacency> Block::make_adjacency(const AdjacencySpec& spec
       for (Index r = begin; r < end; ++r) {
         const Index v = data_->begin + r;
         EdgeId at = made->offsets[r];
-        const auto put = [&](Index source, double weight) {
+        const auto put = [&](Index source, double value) {
           made->sources[at] = data_->source_of.empty() ? static_cast<std::int32_t>(source) : data_->source_of[source];
-          if (values != nullptr) {
-            values[at] = static_cast<T>(spec.factor * entry_value(spec.normalization, weight, scale, v, source));
-          }
+          if (values != nullptr) values[at] = static_cast<T>(value);
           ++at;
+        };
+        const auto put_edge = [&](Index source, double weight) {
+          put(source, spec.factor * entry_value(spec.normalization, weight, scale, v, source));
         };
         for (EdgeId e = graph.in_offsets()[v]; e < graph.in_offsets()[v + 1]; ++e) {
           if (!is_wanted(graph, spec, e)) continue;
-          put(graph.in_sources()[e], spec.weights && graph.weighted() ? graph.in_weights()[e] : 1.0);
+          put_edge(graph.in_sources()[e], spec.weights && graph.weighted() ? graph.in_weights()[e] : 1.0);
         }
         if (!data_->file_ids.empty()) order_by_id(*made, values, made->offsets[r], at);
-        if (at < made->offsets[r + 1]) put(v, 1.0);
+        if (gets_self_loop(graph, spec, v)) put_edge(v, 1.0);
+        if (spec.own != 0) put(v, spec.own);
       }
     });
     made->transposed = transpose_csr(num_sources(), made->offsets, made->sources);

@@ -33,18 +33,21 @@ struct AdjacencySpec {
   /// Use the graph's edge weights; otherwise w_ij = 1.
   bool weights = true;
   Direction direction = Direction::kForward;
-  /// All entries times it.
+  /// All edges' entries times it.
   double factor = 1;
+  /// What a vertex counts in its own row besides: if that is not 0, one more entry, the row's last.
+  double own = 0;
   bool operator==(const AdjacencySpec&) const = default;
 };
 
 inline AdjacencySpec operator*(double factor, AdjacencySpec matrix) {
   matrix.factor *= factor;
+  matrix.own *= factor;
   return matrix;
 }
 
 /// The matrix A [rows, sources] of a block, with its transpose, so that forward and backward are both gathers. A row's
-/// entries stand in the order of their sources' ids in the file, a self-loop that was added last.
+/// entries stand in the order of their sources' ids in the file, what was added for the vertex itself last.
 struct Adjacency {
   Index num_rows = 0;
   Index num_sources = 0;

@@ -44,15 +44,10 @@ SparseMatrix thin(const SparseMatrix& x, RandomKey key, const DropoutRate& rate,
   const WorkScope scope(
       pass_work(WorkKind::kElementwise, "dropout of sparse rows", DType::kFloat32, x.entries(), 1, 2));
   Tensor values(x.entries(), 1, DType::kFloat32, &pool);
-  auto* out = values.data<float>();
-  parallel_for_rows(x.offsets(), 0, x.rows(), [&](Index begin, Index end) {
-    for (Index r = begin; r < end; ++r) {
-      for (EdgeId e = x.offsets()[r]; e < x.offsets()[r + 1]; ++e) {
-        const bool kept = mask_keeps(key, ids[r], x.columns()[e], rate.threshold);
-        out[e] = kept ? static_cast<float>(rate.scale * x.values()[e]) : 0.0F;
-      }
-    }
-  });
+  const MaskedEntries entries{x.offsets(), x.columns(), x.values().data(), values.data<float>(),
+                              ids,         key,         rate.threshold,    rate.scale};
+  parallel_for_rows(x.offsets(), 0, x.rows(),
+                    [&entries](Index begin, Index end) { mask_entries(entries, begin, end); });
   return x.with_values(std::move(values));
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <type_traits>
 
@@ -32,6 +33,23 @@ constexpr std::uint32_t kLower = 1;
 
 /// The first of the 8 blocks of a group that begins with column `group`.
 LAMINAR_INLINE std::uint32_t first_block(Index group) { return static_cast<std::uint32_t>(group / kGroup * kBlocks); }
+
+/// Where the byte of a column stands among a group's blocks.
+struct BytePosition {
+  explicit BytePosition(Index c)
+      : block(static_cast<std::size_t>(c % kHalf / 8)),
+        word(static_cast<std::size_t>(2 * (c % kGroup / kHalf) + c % 8 / 4)),
+        shift(static_cast<std::uint32_t>(8 * (c % 4))) {}
+  std::size_t block, word;
+  std::uint32_t shift;
+};
+
+/// Whether an element is kept, `drawn(part)` giving its upper or its lower byte.
+template <class Drawn>
+LAMINAR_INLINE bool is_kept(std::uint32_t threshold, const Drawn& drawn) {
+  const std::uint32_t upper = drawn(kUpper);
+  return upper == threshold >> 8 ? drawn(kLower) >= (threshold & 0xffU) : upper > threshold >> 8;
+}
 
 using EightWords = EightOf<std::uint32_t>;
 
@@ -120,6 +138,49 @@ void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
   });
 }
 
+/// `draw(id, first column)` where a row's entries come to another group of columns, then keeps(c) of each. The columns
+/// of a row mostly ascend, so that a group is drawn once.
+template <class Draw, class Keeps>
+LAMINAR_INLINE void mask_each_entry(const MaskedEntries& what, Index begin, Index end, const Draw& draw,
+                                    const Keeps& keeps) {
+  const EdgeId* const offsets = what.offsets.data();
+  const std::int32_t* const columns = what.columns.data();
+  const float* const x = what.x;
+  float* const y = what.y;
+  const double factor = what.factor;
+  for (Index r = begin; r < end; ++r) {
+    Index drawn = -1;
+    for (EdgeId e = offsets[r]; e < offsets[r + 1]; ++e) {
+      const Index c = columns[e];
+      if (c / kGroup != drawn) {
+        drawn = c / kGroup;
+        draw(static_cast<std::uint32_t>(what.ids[static_cast<std::size_t>(r)]), drawn * kGroup);
+      }
+      // No branch, which would be mispredicted half of the time.
+      const auto scaled = static_cast<float>(factor * static_cast<double>(x[e]));
+      y[e] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(scaled) & (0U - static_cast<std::uint32_t>(keeps(c))));
+    }
+  }
+}
+
+void mask_entries_narrow(const MaskedEntries& what, Index begin, Index end) {
+  const bool has_lower = (what.threshold & 0xffU) != 0;
+  PhiloxWords upper;
+  PhiloxWords lower{};
+  mask_each_entry(
+      what, begin, end,
+      [&](std::uint32_t id, Index group) {
+        philox_lanes(what.key, id, first_block(group), kUpper, upper);
+        if (has_lower) philox_lanes(what.key, id, first_block(group), kLower, lower);
+      },
+      [&](Index c) {
+        const BytePosition at(c);
+        return is_kept(what.threshold, [&](std::uint32_t part) {
+          return (part == kUpper ? upper : lower)[at.word][at.block] >> at.shift & 0xffU;
+        });
+      });
+}
+
 #ifdef LAMINAR_WIDE_VERSION
 /// A byte each of a group's 128 columns.
 LAMINAR_WIDE_VERSION LAMINAR_INLINE void draw(const PhiloxKeys& keys, std::uint32_t id, std::uint32_t block,
@@ -183,6 +244,21 @@ LAMINAR_WIDE_VERSION LAMINAR_INLINE void mask_columns(__mmask32 kept, float fact
   v.store(y);
 }
 
+/// choose() for what is not compiled for these registers itself.
+LAMINAR_WIDE_VERSION void choose_apart(const PhiloxKeys& keys, std::uint32_t id, std::uint32_t block,
+                                       std::uint32_t threshold, std::uint64_t (&kept)[2]) {
+  choose(keys, id, block, threshold, kept);
+}
+
+void mask_entries_wide(const MaskedEntries& what, Index begin, Index end) {
+  const PhiloxKeys keys(what.key);
+  std::uint64_t kept[2];
+  mask_each_entry(
+      what, begin, end,
+      [&](std::uint32_t id, Index group) { choose_apart(keys, id, first_block(group), what.threshold, kept); },
+      [&](Index c) { return (kept[c % kGroup / kHalf] >> c % kHalf & 1U) != 0; });
+}
+
 template <class T>
 LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Index end) {
   const PhiloxKeys keys(what.key);
@@ -219,15 +295,18 @@ LAMINAR_WIDE_VERSION void mask_wide(const MaskedRows<T>& what, Index begin, Inde
 }  // namespace
 
 bool mask_keeps(RandomKey key, VertexId id, Index c, std::uint32_t threshold) {
-  const Index column = c % kGroup;
-  const std::uint32_t block = first_block(c) + static_cast<std::uint32_t>(column % kHalf / 8);
-  const Index byte = 8 * (column / kHalf) + column % 8;
-  const auto drawn = [=](std::uint32_t part) {
-    const auto words = random_block(key, static_cast<std::uint32_t>(id), block, part);
-    return words[static_cast<std::size_t>(byte / 4)] >> (8 * (byte % 4)) & 0xffU;
-  };
-  const std::uint32_t upper = drawn(kUpper);
-  return upper == threshold >> 8 ? drawn(kLower) >= (threshold & 0xffU) : upper > threshold >> 8;
+  const BytePosition at(c);
+  return is_kept(threshold, [=](std::uint32_t part) {
+    const std::uint32_t block = first_block(c) + static_cast<std::uint32_t>(at.block);
+    return random_block(key, static_cast<std::uint32_t>(id), block, part)[at.word] >> at.shift & 0xffU;
+  });
+}
+
+void mask_entries(const MaskedEntries& what, Index begin, Index end) {
+#ifdef LAMINAR_WIDE_VERSION
+  if (has_wide_registers()) return mask_entries_wide(what, begin, end);
+#endif
+  mask_entries_narrow(what, begin, end);
 }
 
 template <class T>

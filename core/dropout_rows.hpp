@@ -26,7 +26,23 @@ struct MaskedRows {
 template <class T>
 void mask_rows(const MaskedRows<T>& what, Index begin, Index end);
 
-/// Whether mask_rows() keeps column `c` of row `id`.
+/// The same of rows that keep their entries only: y[e] = mask x[e] for the entries [offsets[r], offsets[r + 1]) of row
+/// r, which stand in columns[e], in any order.
+struct MaskedEntries {
+  std::span<const EdgeId> offsets;
+  std::span<const std::int32_t> columns;
+  const float* x = nullptr;
+  float* y = nullptr;
+  std::span<const VertexId> ids;
+  RandomKey key;
+  std::uint32_t threshold = 0;
+  double factor = 1;
+};
+
+/// Masks the entries of rows [begin, end); serial.
+void mask_entries(const MaskedEntries& what, Index begin, Index end);
+
+/// Whether these keep column `c` of row `id`.
 bool mask_keeps(RandomKey key, VertexId id, Index c, std::uint32_t threshold);
 
 }  // namespace laminar::core

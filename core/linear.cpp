@@ -131,6 +131,13 @@ class AddBiasNode final : public Node {
   Var x_, bias_;
 };
 
+/// y = in + bias, recorded as x + b; y may be `in`.
+Var biased(Tape& tape, Var x, const Tensor& in, Tensor y, Parameter& bias) {
+  add_bias_to(in, bias.value, y);
+  const Var b = tape.parameter(bias);
+  return tape.record(std::move(y), std::make_unique<AddBiasNode>(x, b), {x, b});
+}
+
 void check_bias(const Parameter& bias, Index width) {
   if (bias.value.rows() != 1 || bias.value.cols() != width) {
     throw Error(fmt::format("[linear] bias '{}' is [{}, {}], expected [1, {}]", bias.name, bias.value.rows(),
@@ -148,7 +155,7 @@ Var product(Tape& tape, Var onto, Var x, Parameter& weight, Parameter* bias) {
   if (const auto deferred = tape.deferred(x)) {
     Var y = deferred->product(tape, weight);
     if (onto) y = add_onto(tape, onto, y);
-    return bias != nullptr ? add_bias(tape, y, *bias) : y;
+    return bias != nullptr ? add_bias_in_place(tape, y, *bias) : y;
   }
   // Onto rows that are kept in another way than this product's, it is added afterwards.
   const DType dtype = tape.result_dtype();
@@ -216,10 +223,14 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
 Var add_bias(Tape& tape, Var x, Parameter& bias) {
   check_bias(bias, tape.cols(x));
   const Tensor in = tape.kept(x);
-  Tensor y = tape.allocate_as(in.dtype(), in.rows(), in.cols());
-  add_bias_to(in, bias.value, y);
-  const Var b = tape.parameter(bias);
-  return tape.record(std::move(y), std::make_unique<AddBiasNode>(x, b), {x, b});
+  return biased(tape, x, in, tape.allocate_as(in.dtype(), in.rows(), in.cols()), bias);
+}
+
+Var add_bias_in_place(Tape& tape, Var x, Parameter& bias) {
+  check_bias(bias, tape.cols(x));
+  const Tensor in = tape.take(x);
+  // What is left of it here, and what nodes hold that read it in their backward.
+  return biased(tape, x, in, in.is_unique() ? in : tape.allocate_as(in.dtype(), in.rows(), in.cols()), bias);
 }
 
 }  // namespace laminar::core

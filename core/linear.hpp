@@ -17,5 +17,7 @@ Var scaled_identity_linear(Tape& tape, Var x, double a, double b, Parameter& wei
 
 /// y = x + b, b [1, d] added to every row.
 Var add_bias(Tape& tape, Var x, Parameter& bias);
+/// The same in the place of x, whose value is given up: nothing may read it afterwards.
+Var add_bias_in_place(Tape& tape, Var x, Parameter& bias);
 
 }  // namespace laminar::core

@@ -54,7 +54,7 @@ AttentionHeads::AttentionHeads(const LayerSetup& s, std::string_view layer)
 }
 
 Var AttentionHeads::finish(Tape& tape, Var y, core::Parameter& bias) const {
-  return core::add_bias(tape, averaged_ ? core::mean_heads(tape, y, options_.heads) : y, bias);
+  return core::add_bias_in_place(tape, averaged_ ? core::mean_heads(tape, y, options_.heads) : y, bias);
 }
 
 }  // namespace laminar::layers

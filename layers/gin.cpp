@@ -39,7 +39,7 @@ class GinLayer final : public Layer {
     Var s;
     if (projects_first(tape, in.x, first_)) {
       const core::Sources z = projected_sources(tape, block, in, Linear(first_.weight(), nullptr));
-      s = core::add_bias(tape, self_and_sum(tape, block, z), *first_.bias());
+      s = core::add_bias_in_place(tape, self_and_sum(tape, block, z), *first_.bias());
     } else {
       s = first_(tape, self_and_sum(tape, block, block.sources(tape, in.x, core::vertex_dropout(in.rate))));
     }
@@ -49,8 +49,8 @@ class GinLayer final : public Layer {
 
  private:
   Var self_and_sum(Tape& tape, const Block& block, const core::Sources& x) const {
+    if (learnt_eps_ == nullptr) return core::sum(tape, block, core::plus_own(core::src(x), 1 + eps_));
     const Var m = core::sum(tape, block, core::src(x));
-    if (learnt_eps_ == nullptr) return core::combine_onto(tape, 1, m, 1 + eps_, x.own);
     return core::add_onto(tape, m, core::scale_columns(tape, x.own, *learnt_eps_, 1 + eps_));
   }
 

@@ -170,7 +170,7 @@ Var propagate(Tape& tape, const Block& block, const State& in, const core::Adjac
   if (projects_first(tape, in.x, weight)) {
     const core::Sources z = projected_sources(tape, block, in, Linear(weight.weight(), nullptr));
     const Var y = core::sum(tape, block, core::src(z) * matrix);
-    return weight.bias() != nullptr ? core::add_bias(tape, y, *weight.bias()) : y;
+    return weight.bias() != nullptr ? core::add_bias_in_place(tape, y, *weight.bias()) : y;
   }
   const core::Sources x = block.sources(tape, in.x, core::vertex_dropout(in.rate));
   return weight(tape, core::sum(tape, block, core::src(x) * matrix));

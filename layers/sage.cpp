@@ -33,7 +33,8 @@ class SageLayer final : public Layer {
   State forward(Tape& tape, const Block& block, State in) const override {
     if (pool_) {
       const Projected z = project_sources(tape, block, in, Linear(pool_->weight(), nullptr));
-      const Var h = core::activate(tape, core::add_bias(tape, z.sources.rows, *pool_->bias()), core::Activation::kRelu);
+      const Var h =
+          core::activate_in_place(tape, core::add_bias(tape, z.sources.rows, *pool_->bias()), core::Activation::kRelu);
       const Var m = core::max(tape, block, core::src({h, z.sources.own}));
       in.x = neighbour_.onto(tape, self_(tape, z.own), m);
       return in;
@@ -56,7 +57,7 @@ class SageLayer final : public Layer {
     if (tape.is_sparse(x.rows) || narrower) {
       const core::Sources z{core::linear(tape, x.rows, neighbour_.weight()), x.own};
       const Var m = core::mean(tape, block, core::src(z));
-      return core::add_onto(tape, core::linear(tape, x.own, self_.weight(), neighbour_.bias()), m);
+      return core::linear_onto(tape, m, x.own, self_.weight(), neighbour_.bias());
     }
     const Var m = core::mean(tape, block, core::src(x));
     return neighbour_.onto(tape, self_(tape, x.own), m);

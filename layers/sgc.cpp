@@ -35,7 +35,7 @@ class SgcLayer final : public Layer {
     } else {
       in.x = core::sum(tape, block, core::src(block.sources(tape, in.x)) * core::symmetric_norm());
     }
-    if (bias_ != nullptr) in.x = core::add_bias(tape, in.x, *bias_);
+    if (bias_ != nullptr) in.x = core::add_bias_in_place(tape, in.x, *bias_);
     return in;
   }
 

@@ -13,6 +13,8 @@ std::vector<AdjacencySpec> all_adjacency_specs() {
       for (const bool weights : {false, true}) specs.push_back({normalization, self_loops, weights});
     }
   }
+  specs.push_back({.weights = false, .own = 1});
+  specs.push_back({.normalization = Normalization::kSymmetric, .self_loops = true, .factor = .5, .own = -.25});
   return specs;
 }
 
@@ -22,6 +24,7 @@ std::string name_of(const AdjacencySpec& spec) {
                                                                        : "random walk";
   if (spec.self_loops) name += ", self-loops";
   if (spec.weights) name += ", weighted";
+  if (spec.own != 0) name += ", plus own";
   return name;
 }
 

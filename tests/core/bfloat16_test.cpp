@@ -102,6 +102,7 @@ std::vector<Operation> operations(const Block& block, const std::vector<VertexId
        [&](Tape& t, const In& in) { return linear_onto(t, maximum(t, in[0], in[0]), in[0], *p[6]); }},
       {"near the identity", [&](Tape& t, const In& in) { return scaled_identity_linear(t, in[0], .6, .4, *p[6]); }},
       {"add_bias", [&](Tape& t, const In& in) { return add_bias(t, in[0], *p[5]); }},
+      {"add_bias in place", [&](Tape& t, const In& in) { return add_bias_in_place(t, scale(t, 2, in[0]), *p[5]); }},
       {"combine", [&](Tape& t, const In& in) { return combine(t, .3, in[0], 2, scale(t, 3, in[0])); }},
       {"combine with float32",
        [&](Tape& t, const In& in) { return combine(t, .3, in[0], 2, maximum(t, in[0], scale(t, -1, in[0]))); }},

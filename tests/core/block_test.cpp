@@ -98,6 +98,13 @@ TEST_CASE("adjacencies, by hand") {
   CHECK(entries(block, .5 * AdjacencySpec{Normalization::kNone, false, true}) == std::vector<double>{1, 1.5, 2, 2.5});
   CHECK(entries(block, .5 * (.5 * AdjacencySpec{Normalization::kNone, false, false})) ==
         std::vector<double>{.25, .25, .25, .25});
+  // A vertex's own entry is its row's last, beside a self-loop, and is not normalised.
+  CHECK_FALSE(static_cast<bool>(block.adjacency({.weights = false, .own = 1}, kDouble)->values));
+  CHECK(block.adjacency({.weights = false, .own = 1}, kDouble)->sources ==
+        std::vector<std::int32_t>{0, 0, 2, 1, 1, 2, 2, 3});
+  CHECK(entries(block, .5 * AdjacencySpec{.normalization = Normalization::kRandomWalk, .self_loops = true, .own = 3}) ==
+        std::vector<double>{.5, 1.5, .5 * (2 * (1.0 / 6)), .5 * (3 * (1.0 / 6)), .5 * (1.0 / 6), 1.5,
+                            .5 * (4 * (1.0 / 9)), .5 * (5 * (1.0 / 9)), 1.5, .5, 1.5});
   // Without self-loops nothing enters 0, so D_0 = 0 and what comes from it counts 0.
   CHECK(entries(block, {Normalization::kSymmetric, false, true})[0] == 0);
 }

@@ -1,5 +1,6 @@
 #include "laminar/core/dropout.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -124,6 +125,35 @@ TEST_CASE("rows are masked as their bits say, with any registers, at every width
           });
         }
       }
+    });
+  }
+}
+
+TEST_CASE("entries are masked as their bits say, with any registers, in any order of the columns") {
+  // Row 1 has none; row 2 goes from group to group of columns and back.
+  const std::vector<EdgeId> offsets = {0, 70, 70, 76};
+  std::vector<std::int32_t> columns(70);
+  for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = static_cast<std::int32_t>(7 * i);
+  columns.insert(columns.end(), {300, 2, 301, 127, 128, 100000});
+  const std::vector<float> x(columns.size(), 3);
+  const std::vector<VertexId> ids = {3, 70000, 9};
+  const RandomKey key = random_key(5, 0, 1, 2, 3);
+  for (const double p : {0.3, 0.5, 0.002, 0.99}) {
+    const DropoutRate rate(p);
+    CAPTURE(p);
+    std::vector<float> expected;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const bool kept = mask_keeps(key, ids[i < 70 ? 0 : 2], columns[i], rate.threshold);
+      expected.push_back(kept ? static_cast<float>(3 * rate.scale) : 0.0F);
+    }
+    with_any_registers([&] {
+      std::vector<float> y(columns.size(), -1);
+      const MaskedEntries entries{offsets, columns, x.data(), y.data(), ids, key, rate.threshold, rate.scale};
+      mask_entries(entries, 1, 3);
+      CHECK(y.front() == -1);
+      CHECK(std::equal(y.begin() + 70, y.end(), expected.begin() + 70));
+      mask_entries(entries, 0, 1);
+      CHECK(y == expected);
     });
   }
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "laminar/core/elementwise.hpp"
 #include "laminar/core/error.hpp"
 #include "laminar/tests/support/gradient_check.hpp"
 #include "laminar/tests/support/tensors.hpp"
@@ -122,6 +123,32 @@ TEST_CASE("a product onto a value is their sum, in its place if nothing else hol
   ParameterList square;
   square.push_back(random_parameter("square", 3, 3, DType::kFloat64, 1));
   CHECK_THROWS_AS(linear_onto(tape, in, in, *square[0]), Error);
+}
+
+TEST_CASE("a bias in place is that of another place, where nothing else holds the value") {
+  ParameterList p;
+  p.push_back(random_parameter("bias", 1, 5, DType::kFloat64, 5));
+  const Tensor held = random_tensor(4, 5, DType::kFloat64, 4);
+  const Tensor before = held.clone();
+  Tape tape(context(DType::kFloat64));
+  const Var in = tape.input(held, true);
+  const Tensor expected = tape.value(add_bias(tape, in, *p[0])).clone();
+  const Var free = add(tape, in, tape.input(Tensor::zeros(4, 5, DType::kFloat64), false));
+  const auto* const place = tape.value(free).raw();
+  const Var y = add_bias_in_place(tape, free, *p[0]);
+  CHECK(same_bits(tape.value(y), expected));
+  CHECK(tape.value(y).raw() == place);
+  CHECK_THROWS_AS(tape.value(free), Error);
+  // It is held by this test too, so it stays.
+  CHECK(same_bits(tape.value(add_bias_in_place(tape, in, *p[0])), expected));
+  CHECK(same_bits(held, before));
+  check_gradients(
+      "add_bias in place",
+      [&](Tape& t, const std::vector<Var>& v) { return add_bias_in_place(t, add(t, v[0], v[0]), *p[0]); }, {held}, p);
+  ParameterList wrong;
+  wrong.push_back(random_parameter("wrong", 1, 3, DType::kFloat64, 1));
+  CHECK_THROWS_AS(add_bias_in_place(tape, y, *wrong[0]), Error);
+  CHECK(same_bits(tape.value(y), expected));
 }
 
 TEST_CASE("a weight used twice gathers both gradients") {

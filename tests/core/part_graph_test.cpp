@@ -164,6 +164,7 @@ TEST_CASE("matrices of a part are the rows of those of the whole graph, bit for 
       }
     }
   }
+  specs.push_back({.normalization = Normalization::kSymmetric, .self_loops = true, .own = .5});
   for (const auto& [name, original] : test_graphs()) {
     CAPTURE(name);
     const Graph whole = original.with_reversed_edges();

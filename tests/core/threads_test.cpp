@@ -95,6 +95,7 @@ TEST_CASE("row-local operations have the same bits on 1, 2 and 4 threads") {
           [&](Tape& t, const In&) { return linear(t, dropout(t, t.input(sparse), 0.5, ids), *p[0]); });
     check("densify", [&](Tape& t, const In& in) { return add(t, in[0], densify(t, t.input(sparse))); });
     check("add_bias", [&](Tape& t, const In& in) { return add_bias(t, in[0], *p[3]); });
+    check("add_bias in place", [&](Tape& t, const In& in) { return add_bias_in_place(t, scale(t, 2, in[0]), *p[3]); });
     check("layer_norm", [&](Tape& t, const In& in) { return layer_norm(t, in[0], *p[2], *p[3]); });
     check("dropout", [&](Tape& t, const In& in) { return dropout(t, in[0], 0.5, ids); });
     check("combine", [&](Tape& t, const In& in) { return combine(t, 0.3, in[0], 2, scale(t, 3, in[0])); });

@@ -34,6 +34,13 @@ std::vector<ReferenceEdge> reference_edges(const Graph& graph, const AdjacencySp
     if (spec.normalization == Normalization::kSymmetric) e.value = di > 0 && dj > 0 ? e.value / std::sqrt(di * dj) : 0;
     if (spec.normalization == Normalization::kRandomWalk) e.value = di > 0 ? e.value / di : 0;
   }
+  if (spec.factor == 1 && spec.own == 0) return edges;
+  for (ReferenceEdge& e : edges) e.value *= spec.factor;
+  if (spec.own != 0) {
+    for (VertexId v = 0; v < n; ++v) edges.push_back({v, v, spec.own});
+    std::stable_sort(edges.begin(), edges.end(),
+                     [](const ReferenceEdge& a, const ReferenceEdge& b) { return a.target < b.target; });
+  }
   return edges;
 }
 
