@@ -55,8 +55,11 @@ void pull(const Adjacency& a, Index begin, Index end, const Tensor& z, const Pul
 struct Message {
   Sources of;
   AdjacencySpec matrix{.normalization = Normalization::kNone, .self_loops = false, .weights = false};
+  /// An own row that the message has already (plus_own()) stays.
   friend Message operator*(Message m, const AdjacencySpec& matrix) {
+    const double own = m.matrix.own + matrix.own;
     m.matrix = matrix;
+    m.matrix.own = own;
     return m;
   }
 };
@@ -214,7 +217,7 @@ struct GatedMessage {
   Gate gate;
   Message message;
   friend GatedMessage operator*(GatedMessage m, const AdjacencySpec& matrix) {
-    m.message.matrix = matrix;
+    m.message = m.message * matrix;
     return m;
   }
 };

@@ -98,6 +98,24 @@ TEST_CASE("gradients of sums and means on every graph") {
   }
 }
 
+TEST_CASE("the own row of a message, beside its matrix") {
+  const Block block = Block::whole(directed_random(30, 120, true, 3));
+  const Tensor x = random_tensor(30, 5, kDouble, 1);
+  const auto of = [&](const auto& message) {
+    return run_pass(
+        context(kDouble),
+        [&](Tape& t, const std::vector<Var>& in) { return sum(t, block, message(block.sources(t, in[0]))); }, {x}, {});
+  };
+  const Pass plain = of([](const Sources& s) { return src(s) * symmetric_norm(); });
+  const Pass behind = of([](const Sources& s) { return plus_own(src(s) * symmetric_norm(), 1.5); });
+  const Pass before = of([](const Sources& s) { return plus_own(plus_own(src(s)), .5) * symmetric_norm(); });
+  Tensor expected = plain.output.clone();
+  for (Index i = 0; i < x.size(); ++i) expected.data<double>()[i] += 1.5 * x.data<double>()[i];
+  CHECK(relative_difference(behind.output, expected) <= 1e-14);
+  CHECK(same_bits(before.output, behind.output));
+  CHECK(same_bits(before.input_gradients[0], behind.input_gradients[0]));
+}
+
 TEST_CASE("a mean of messages with weights is refused, and rows that are no sources too") {
   const Block block = Block::whole(ring(4));
   Tape tape(context(kDouble));
