@@ -18,7 +18,8 @@ LAMINAR_INLINE void fold_lanes(T* lanes, const Join& join) {
   }
 }
 
-/// The fold of `term(c)` over c of [0, d) onto `start`, by sixteen running ones and then their tree.
+/// The fold of `term(c)` over c of [0, d) by sixteen running ones and then their tree. Each begins with `start`, which
+/// must not change the result.
 template <class T, class Term, class Join>
 LAMINAR_INLINE T fold_by_lanes(T start, Index d, const Term& term, const Join& join) {
   constexpr Index kLanes = 16;
