@@ -90,6 +90,13 @@ LAMINAR_INLINE void mask_eight(const EightWords& bits, std::uint32_t threshold, 
   }
 }
 
+/// A group's blocks; those of the lower bytes only if they are asked for.
+LAMINAR_INLINE void draw_words(RandomKey key, std::uint32_t id, Index group, bool has_lower, PhiloxWords& upper,
+                               PhiloxWords& lower) {
+  philox_lanes(key, id, first_block(group), kUpper, upper);
+  if (has_lower) philox_lanes(key, id, first_block(group), kLower, lower);
+}
+
 template <class T>
 void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
   run_vectorised([=, &what]() LAMINAR_INLINE_LAMBDA {
@@ -100,8 +107,7 @@ void mask_narrow(const MaskedRows<T>& what, Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       const auto id = static_cast<std::uint32_t>(own.ids[static_cast<std::size_t>(r)]);
       for (Index group = 0; group < own.d; group += kGroup) {
-        philox_lanes(own.key, id, first_block(group), kUpper, upper);
-        if (has_lower) philox_lanes(own.key, id, first_block(group), kLower, lower);
+        draw_words(own.key, id, group, has_lower, upper, lower);
         for (Index first = group; first < std::min(group + kGroup, own.d); first += kHalf) {
           const auto w = static_cast<std::size_t>(2 * ((first - group) / kHalf));
           EightWords words[4];
@@ -169,10 +175,7 @@ void mask_entries_narrow(const MaskedEntries& what, Index begin, Index end) {
   PhiloxWords lower{};
   mask_each_entry(
       what, begin, end,
-      [&](std::uint32_t id, Index group) {
-        philox_lanes(what.key, id, first_block(group), kUpper, upper);
-        if (has_lower) philox_lanes(what.key, id, first_block(group), kLower, lower);
-      },
+      [&](std::uint32_t id, Index group) { draw_words(what.key, id, group, has_lower, upper, lower); },
       [&](Index c) {
         const BytePosition at(c);
         return is_kept(what.threshold, [&](std::uint32_t part) {

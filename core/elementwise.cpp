@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "laminar/core/error.hpp"
+#include "laminar/core/in_place.hpp"
 #include "laminar/core/vectorised.hpp"
 #include "laminar/core/work_log.hpp"
 
@@ -350,8 +351,7 @@ Var combine_onto(Tape& tape, double a, Var onto, double b, Var x) {
   const Tensor right = tape.kept(x);
   check_same_shape("combine_onto", tape.kept(onto), right);
   const Tensor left = tape.take(onto);
-  // What is left of it here, and what nodes hold that read it in their backward.
-  Tensor y = left.is_unique() ? left : tape.allocate_as(left.dtype(), left.rows(), left.cols());
+  Tensor y = room_in_place(tape, left);
   combine_to(a, left, b, right, y);
   return tape.record(std::move(y), std::make_unique<CombineNode>(a, onto, b, x), {onto, x});
 }
@@ -418,10 +418,8 @@ Var activate(Tape& tape, Var x, Activation activation) {
 Var activate_in_place(Tape& tape, Var x, Activation activation) {
   if (saved_by(activation) == Saved::kInput) return activate(tape, x, activation);
   if (activation == Activation::kNone) return x;
-  const Tensor in = tape.kept(x);
-  static_cast<void>(tape.take(x));
-  // What is left of it here, and what nodes hold that read it in their backward.
-  Tensor y = in.is_unique() ? in : tape.allocate_as(in.dtype(), in.rows(), in.cols());
+  const Tensor in = tape.take(x);
+  Tensor y = room_in_place(tape, in);
   Tensor saved = activate_to(tape, in, activation, y);
   return tape.record(std::move(y), std::make_unique<ActivationNode>(activation, x, std::move(saved)), {x});
 }

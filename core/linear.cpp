@@ -7,6 +7,7 @@
 #include "laminar/core/dense.hpp"
 #include "laminar/core/elementwise.hpp"
 #include "laminar/core/error.hpp"
+#include "laminar/core/in_place.hpp"
 #include "laminar/core/panel_sums.hpp"
 #include "laminar/core/sparse_product.hpp"
 #include "laminar/core/work_log.hpp"
@@ -229,8 +230,7 @@ Var add_bias(Tape& tape, Var x, Parameter& bias) {
 Var add_bias_in_place(Tape& tape, Var x, Parameter& bias) {
   check_bias(bias, tape.cols(x));
   const Tensor in = tape.take(x);
-  // What is left of it here, and what nodes hold that read it in their backward.
-  return biased(tape, x, in, in.is_unique() ? in : tape.allocate_as(in.dtype(), in.rows(), in.cols()), bias);
+  return biased(tape, x, in, room_in_place(tape, in), bias);
 }
 
 }  // namespace laminar::core

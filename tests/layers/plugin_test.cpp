@@ -125,16 +125,8 @@ TEST_CASE("GCN as a plugin gives the numbers of the built-in one, gradients and 
       const layers::LayerSetup::Place place{.in_width = 6, .out_width = out, .dtype = DType::kFloat64};
       const MadeLayer ours = make_layer("gcn", place, {}, 1);
       const MadeLayer plugin = make_layer(name, place, {}, 1);
-      const auto pass = [&](const MadeLayer& made) {
-        return run_pass(
-            context(DType::kFloat64, true),
-            [&](core::Tape& tape, const std::vector<core::Var>& in) {
-              return made.layer->forward(tape, block, {in[0], {}, 0.3}).x;
-            },
-            {x}, made.parameters);
-      };
-      const Pass a = pass(ours);
-      const Pass b = pass(plugin);
+      const Pass a = pass_with_dropout(ours, block, x);
+      const Pass b = pass_with_dropout(plugin, block, x);
       CHECK(relative_difference(a.output, b.output) <= 1e-10);
       CHECK(relative_difference(a.input_gradients[0], b.input_gradients[0]) <= 1e-10);
       REQUIRE(a.parameter_gradients.size() == b.parameter_gradients.size());
